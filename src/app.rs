@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     config::Config,
     coupon::parts::CouponParts,
-    event::{parts::EventParts, public::PUBLIC_EVENTS},
+    event::public::PUBLIC_EVENTS,
     inventory::parts::InventoryParts,
     jitter::jitter,
     keys::{KeyFault, SigningKeys},
@@ -49,8 +49,6 @@ pub struct Parts {
     pub venue: VenueParts,
     /// Desks, and what reservations need besides.
     pub inventory: InventoryParts,
-    /// Published events.
-    pub event: EventParts,
     /// Terms and counts of coupons.
     pub coupon: CouponParts,
     /// The queries of orders.
@@ -96,7 +94,6 @@ impl App {
             auth: AuthParts::new(&config, &keys)?,
             venue: VenueParts::new(PUBLIC_EVENTS),
             inventory: InventoryParts::new(&config, &clock, &keys),
-            event: EventParts::default(),
             coupon: CouponParts::new(live_orders),
             order: OrderParts::new(orders_being_paid),
             ticket: TicketParts::new(&keys),

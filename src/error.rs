@@ -95,6 +95,8 @@ pub enum Object {
     Reservation,
     /// A seat map.
     SeatMap,
+    /// A series of events.
+    Series,
     /// A session.
     Session,
     /// A shop.
@@ -127,6 +129,7 @@ impl Display for Object {
             Self::Refund => "refund",
             Self::Reservation => "reservation",
             Self::SeatMap => "seat map",
+            Self::Series => "series",
             Self::Session => "session",
             Self::Shop => "shop",
             Self::Text => "text",

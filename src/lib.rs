@@ -49,7 +49,8 @@
 //! # Invariants
 //!
 //! - The `version` of an inventory is its guard and its cursor. Each change raises it by one, in the transaction that
-//!   appends the row of that version to the log. No seat changes without it.
+//!   appends the row of that version to the log. No seat changes without it. When an unsold event moves to another seat
+//!   map, the log starts anew after a gap of one version, so that all readers read everything again.
 //! - Memory is a cache, and the database is the truth. A crash can lose a response, but no fact.
 //! - Versioned rows are written by [`store::save_versioned`] or behind the inventory's guard, nowhere else.
 //! - No provider is called inside a database transaction, and no desk waits for one.
@@ -73,6 +74,7 @@
 //! | *shop* | a vendor's organisation |
 //! | *member* | a user with a role in a shop |
 //! | *event* | something that people attend |
+//! | *series* | events that were created together from one event |
 //! | *venue* | the place of an event |
 //! | *seat map* | the geometry of a venue, in immutable revisions |
 //! | *tier* | a price level of an event |
@@ -108,8 +110,8 @@
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. API: [`graphql`], the only module that knows the
 //! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
 //! [`clock`], [`config`], [`error`], [`guest_pruning`], [`human`], [`idempotency`], [`input`], `jitter`, [`keys`],
-//! [`limits`], [`money`], [`outbox`],
-//! [`page`], `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
+//! [`limits`], [`money`], [`outbox`], [`page`], `readable_code`, `search_text`, [`server`], [`slug`], `slug_owner`,
+//! `spelling`, [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
 //! [`demo`] fills an empty database. Tests check the dependencies between them: `tests/it/layers.rs` the imports,
 //! `tests/it/circles.rs` that files do not import each other in a loop, and `tests/it/tables.rs` that each table has one
 //! owner, which alone writes it.
@@ -147,10 +149,13 @@ pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod payment;
+mod readable_code;
 mod search_text;
 pub mod server;
 pub mod shop;
 pub mod slug;
+mod slug_owner;
+mod spelling;
 pub mod store;
 pub mod telemetry;
 mod threads;

@@ -83,6 +83,12 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// Returns the page with each item replaced.
+    pub fn map<U>(self, of: impl FnMut(T) -> U) -> Page<U> {
+        let Self { items, has_next, has_previous, total } = self;
+        Page { items: items.into_iter().map(of).collect(), has_next, has_previous, total }
+    }
+
     /// Makes a page of `items`, which are in the list's order and up to one more than the window's limit.
     fn of<K>(mut items: Vec<T>, total: Total, window: &Window<K>) -> Self {
         let more = items.len() as u64 > window.limit;
@@ -171,14 +177,14 @@ where
 
 /// Reads the window of a list that consists of several parts, one after the other. A part has the items of `select` that
 /// fulfil its condition, ordered by `columns` in its direction. A key is the index of a part and the values of the
-/// columns.
-pub async fn read_parts<E, C, K, const N: usize>(
+/// columns. Each item of the page has the index of its part.
+pub async fn read_parts<E, C, K>(
     db: &Connections,
     select: Select<E>,
-    parts: [(Condition, Direction); N],
+    parts: Vec<(Condition, Direction)>,
     columns: C,
     window: Window<(usize, K)>,
-) -> FaultResult<Page<E::Model>>
+) -> FaultResult<Page<(usize, E::Model)>>
 where
     E: EntityTrait,
     E::Model: FromQueryResult + Send + Sync,
@@ -187,7 +193,7 @@ where
 {
     let total = Total::of(db, &select);
     let first = window.after.as_ref().map_or(0, |(part, _)| *part);
-    let last = window.before.as_ref().map_or(N, |(part, _)| *part);
+    let last = window.before.as_ref().map_or(parts.len(), |(part, _)| *part);
     let mut order: Vec<_> =
         parts.into_iter().enumerate().filter(|(index, _)| (first..=last).contains(index)).collect();
     if window.backwards {
@@ -209,7 +215,8 @@ where
             limit: missing,
             backwards: window.backwards,
         };
-        let mut rows = rows(db, select, columns.clone(), direction, inner).await?;
+        let rows = rows(db, select, columns.clone(), direction, inner).await?;
+        let mut rows: Vec<_> = rows.into_iter().map(|row| (index, row)).collect();
         if window.backwards {
             rows.append(&mut items);
             items = rows;

@@ -13,7 +13,9 @@ use crate::{
     config::{Config, ConfigError, Migrate, Problem, Problems},
     demo,
     error::Fault,
+    event,
     keys::{KeyFault, SigningKeys},
+    search_text,
     store::{BackupError, ConnectError, LockError, SchemaError, Store, files},
 };
 
@@ -117,6 +119,10 @@ pub async fn open_for(purpose: Purpose, config: Config, clock: Clock) -> Result<
         Migrate::Auto => store.migrate().await?,
         Migrate::Check => store.check_schema().await?,
         Migrate::Off => {}
+    }
+    if migrate != Migrate::Off {
+        search_text::fill(&store).await?;
+        event::tier_names::fill(&store).await?;
     }
     if !config.is_production() {
         restrict_files(&config);

@@ -5,7 +5,7 @@
 //!
 //! Invariant: pure and synchronous.
 
-use crate::error::Check;
+use crate::{error::Check, spelling};
 
 /// The minimum length of a slug, in characters.
 const LEAST: usize = 3;
@@ -73,49 +73,21 @@ pub fn is_slug(text: &str) -> bool {
         })
 }
 
+/// Returns the slug that a caller means: without spaces around it, in lower case. Links are often typed or pasted.
+pub fn normal(slug: &str) -> String {
+    spelling::key(slug)
+}
+
 /// Derives a slug from a name, with space for a suffix. Returns `None` if the name has too few characters with an ASCII
 /// spelling.
 fn derived(name: &str) -> Option<String> {
-    let mut slug = String::new();
-    for letter in name.to_lowercase().chars() {
-        let plain = plain(letter);
-        if plain.is_empty() && !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-        slug.push_str(&plain);
-        if slug.len() >= MOST - SUFFIX_ROOM {
-            break;
-        }
-    }
-    slug.truncate(MOST - SUFFIX_ROOM);
-    let slug = slug.trim_end_matches('-');
-    is_slug(slug).then(|| slug.to_owned())
+    let slug = beginning(&spelling::ascii(name), MOST - SUFFIX_ROOM);
+    is_slug(&slug).then_some(slug)
 }
 
-/// Returns the letter's ASCII spelling. Returns an empty string for separators and for letters without a common
-/// spelling.
-fn plain(letter: char) -> String {
-    match letter {
-        'a'..='z' | '0'..='9' => return letter.to_string(),
-        'ä' | 'æ' => "ae",
-        'ö' | 'ø' | 'œ' => "oe",
-        'ü' => "ue",
-        'ß' => "ss",
-        'à' | 'á' | 'â' | 'ã' | 'å' | 'ą' => "a",
-        'ç' | 'ć' | 'č' => "c",
-        'è' | 'é' | 'ê' | 'ë' | 'ę' | 'ě' => "e",
-        'ì' | 'í' | 'î' | 'ï' => "i",
-        'ł' => "l",
-        'ñ' | 'ń' | 'ň' => "n",
-        'ò' | 'ó' | 'ô' | 'õ' => "o",
-        'ř' => "r",
-        'ś' | 'š' => "s",
-        'ù' | 'ú' | 'û' | 'ů' => "u",
-        'ý' | 'ÿ' => "y",
-        'ź' | 'ż' | 'ž' => "z",
-        _ => "",
-    }
-    .to_owned()
+/// Returns the beginning of an ASCII spelling, with at most this number of characters.
+pub fn beginning(ascii: &str, most: usize) -> String {
+    ascii.chars().take(most).collect::<String>().trim_end_matches('-').to_owned()
 }
 
 #[cfg(test)]
@@ -140,7 +112,12 @@ mod tests {
             ("The Old Town Hall", Some("the-old-town-hall")),
             ("  Café  Zürich! ", Some("cafe-zuerich")),
             ("AC/DC & friends", Some("ac-dc-friends")),
-            ("東京", None),
+            ("東京", Some("dong-jing")),
+            ("Åre Østfold", Some("are-oestfold")),
+            ("Zu\u{308}rich", Some("zuerich")),
+            ("İstanbul Çağ", Some("istanbul-cag")),
+            ("Москва", Some("moskva")),
+            ("🎉🎉🎉", None),
             ("A", None),
             ("", None),
             ("--__--", None),
@@ -151,6 +128,13 @@ mod tests {
     }
 
     #[test]
+    fn slug_in_a_link_is_read_in_any_spelling() {
+        for text in ["the-hall", "The-Hall", " THE-HALL\n", "ｔｈｅ－ｈａｌｌ", "the-\u{200b}hall"] {
+            assert_eq!(normal(text), "the-hall", "{text:?}");
+        }
+    }
+
+    #[test]
     fn only_derived_slugs_get_suffixes_and_all_candidates_are_slugs() {
         let given = Candidates::new(Some("mine".to_owned()), "Other", "shop");
         assert_eq!(given.iter(|| 0).collect::<Vec<_>>(), ["mine"]);
@@ -158,7 +142,7 @@ mod tests {
         let all: Vec<_> = long.iter(|| u64::MAX).collect();
         assert_eq!(all.len(), 8);
         assert!(all.iter().all(|slug| is_slug(slug)), "{all:?}");
-        let foreign: Vec<_> = Candidates::new(None, "東京", "shop").iter(|| 0).take(2).collect();
+        let foreign: Vec<_> = Candidates::new(None, "🎉", "shop").iter(|| 0).take(2).collect();
         assert_eq!(foreign, ["shop", "shop-2"]);
     }
 }

@@ -10,8 +10,8 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
 
 use crate::{
-    account, app::App, coupon, error::FaultResult, guest_pruning, idempotency, inventory, order, outbox,
-    payment, telemetry::log_fault,
+    account, app::App, coupon, error::FaultResult, event, guest_pruning, idempotency, inventory, order,
+    outbox, payment, search_text, telemetry::log_fault,
 };
 
 /// The interval of expiring overdue reservations. The seat map shows an expired seat as free within this time.
@@ -22,7 +22,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 const FOLLOW: Duration = Duration::from_millis(500);
 /// The delay before a failed waiting task is retried.
 const RETRY: Duration = Duration::from_secs(1);
-/// The interval of deleting obsolete rows.
+/// The interval of deleting obsolete rows, and of indexing the texts that an earlier version wrote during an upgrade.
 const PRUNE: Duration = Duration::from_mins(10);
 
 /// Starts all loops. They stop at shutdown.
@@ -35,6 +35,7 @@ pub fn start(app: &App) {
     always(app, "hints sent", |app| Box::pin(send_hints(app)));
     always(app, "hints heard", |app| Box::pin(hear_hints(app)));
     every(app, "pruning", PRUNE, |app| Box::pin(prune(app)));
+    every(app, "text forms", PRUNE, |app| Box::pin(index_texts(app)));
 }
 
 /// Expires overdue reservations, then their orders, then claims.
@@ -80,6 +81,12 @@ pub async fn send_hints(app: &App) -> FaultResult<()> {
 /// Follows the notifications of other instances until the connection breaks.
 pub async fn hear_hints(app: &App) -> FaultResult<()> {
     inventory::follow_hints(app).await
+}
+
+/// Indexes the texts that an earlier version has written. Usually there are none.
+pub async fn index_texts(app: &App) -> FaultResult<()> {
+    search_text::fill(&app.store).await?;
+    event::tier_names::fill(&app.store).await
 }
 
 /// Deletes obsolete rows.

@@ -48,15 +48,24 @@ pub enum Action {
     /// A coupon was published, so it can be claimed.
     #[sea_orm(string_value = "coupon_published")]
     CouponPublished,
+    /// A draft of a coupon was deleted.
+    #[sea_orm(string_value = "coupon_deleted")]
+    CouponDeleted,
     /// The value or the price of a coupon was changed.
     #[sea_orm(string_value = "coupon_terms_changed")]
     CouponTermsChanged,
     /// The budget of a coupon was changed.
     #[sea_orm(string_value = "coupon_budget_changed")]
     CouponBudgetChanged,
+    /// A code was withdrawn from a coupon's list.
+    #[sea_orm(string_value = "coupon_code_withdrawn")]
+    CouponCodeWithdrawn,
     /// An event was cancelled.
     #[sea_orm(string_value = "event_cancelled")]
     EventCancelled,
+    /// A draft of an event was deleted.
+    #[sea_orm(string_value = "event_deleted")]
+    EventDeleted,
     /// A price level was created.
     #[sea_orm(string_value = "tier_created")]
     TierCreated,

@@ -81,6 +81,8 @@ pub struct Model {
     pub category_id: CategoryId,
     /// Display name.
     pub title: String,
+    /// The key by which the title is sorted. Empty if it is not computed yet.
+    pub sort_key: String,
     /// The description. May be empty.
     pub description: String,
     /// The terms and conditions as text. May be empty.
@@ -159,7 +161,7 @@ pub mod word {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "coupon_word")]
     pub struct Model {
-        /// The word, in lower case.
+        /// The word, in its form for searching.
         #[sea_orm(primary_key, auto_increment = false)]
         pub word: String,
         /// The coupon.

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{CategoryId, EventId, SeatMapId, ShopId, VenueId};
+use crate::{CategoryId, EventId, SeatMapId, SeriesId, ShopId, VenueId};
 
 /// The stored state of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
@@ -78,6 +78,8 @@ pub struct Model {
     pub slug: String,
     /// Display name.
     pub name: String,
+    /// The key by which the name is sorted. Empty if it is not computed yet.
+    pub sort_key: String,
     /// The description. May be empty.
     pub description: String,
     /// The start of the event.
@@ -135,6 +137,13 @@ pub struct Model {
     /// The percentage of unpaid places from which each network may have only as many as two buyers. `None` is the
     /// server's default, 100 is no limit.
     pub unpaid_percent: Option<i32>,
+    /// The series to which the event belongs.
+    pub series_id: Option<SeriesId>,
+    /// The focal point that the vendor set: its distance from the plan's left edge, in thousandths of a plan unit. `None`
+    /// for the focal point of the seat map.
+    pub focal_x: Option<i32>,
+    /// The distance of the focal point from the plan's upper edge, in the same way.
+    pub focal_y: Option<i32>,
     /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
     /// When the row was created.
@@ -161,7 +170,7 @@ pub mod word {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "event_word")]
     pub struct Model {
-        /// The word, in lower case.
+        /// The word, in its form for searching.
         #[sea_orm(primary_key, auto_increment = false)]
         pub word: String,
         /// The event.

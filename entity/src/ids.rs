@@ -63,6 +63,8 @@ id_type! {
     SeatMapId = "seatmap";
     /// Something that people attend.
     EventId = "event";
+    /// Events that were created together, such as the dates of a tour. It has no row of its own.
+    SeriesId = "series";
     /// A price level of an event.
     TierId = "tier";
     /// The version-guarded stock of one event or coupon. It has the same id as the event or coupon.

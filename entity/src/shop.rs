@@ -35,6 +35,8 @@ pub struct Model {
     pub slug: String,
     /// Display name.
     pub name: String,
+    /// The key by which the name is sorted. Empty if it is not computed yet.
+    pub sort_key: String,
     /// What the shop sells. May be empty.
     pub description: String,
     /// The ISO 4217 code of its currency.
@@ -56,6 +58,31 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 crate::versioned!();
+
+/// The search words of shops.
+pub mod word {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ShopId;
+
+    /// One word of a shop's name or description.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "shop_word")]
+    pub struct Model {
+        /// The word, in its form for searching.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub word: String,
+        /// The shop.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub shop_id: ShopId,
+    }
+
+    /// Relations are loaded by the application's loaders, never joined implicitly.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
 
 /// The members of a shop and their roles.
 pub mod member {

@@ -29,6 +29,8 @@ pub struct Model {
     pub event_id: EventId,
     /// Display name.
     pub name: String,
+    /// The form of the name that is unique within the event. `None` if it is not computed yet.
+    pub name_key: Option<String>,
     /// Price in minor units, tax included.
     pub price_minor: i64,
     /// Fee per place in minor units, tax included.

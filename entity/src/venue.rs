@@ -64,6 +64,8 @@ pub mod seat_map {
         pub area_capacity: i32,
         /// The validated pretix seating plan, as JSON.
         pub plan: String,
+        /// What was repaired or guessed when it was imported, as JSON. `None` for nothing.
+        pub warnings: Option<String>,
         /// The account that imported it.
         pub created_by: AccountId,
         /// When the row was created.

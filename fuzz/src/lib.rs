@@ -10,14 +10,16 @@ use std::{
     sync::OnceLock,
 };
 
+use chrono::{DateTime, Duration};
 use serde_json::{Value, json};
 use tessera::{
     coupon::{code::Code, csv},
+    event::recurrence::{Occurrences, Rule},
     graphql,
     http::fuzz::{Guard, Reply, Socket, client_address, params, proxy_header},
     keys::SigningKeys,
     ticket::code::{Claims, CodeFault, TicketKeys, TicketVerifier, sign, verify},
-    venue::plan::{FAULTS_MAX, PLACES_MAX, Plan},
+    venue::plan::{FAULTS_MAX, ImportOptions, PLACES_MAX, Plan},
 };
 use uuid::Uuid;
 
@@ -25,7 +27,7 @@ use uuid::Uuid;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("guard", guard),
     ("variables", variables),
     ("websocket", websocket),
@@ -33,6 +35,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("coupon_csv", coupon_csv),
     ("ticket_code", ticket_code),
     ("proxy", proxy),
+    ("recurrence", recurrence),
 ];
 
 /// Document guard: the gates terminate on every text, and give the same decision twice. The reason of a refusal may
@@ -49,6 +52,22 @@ pub fn guard(data: &[u8]) {
     if let Err(refusal) = &verdict {
         assert!(!refusal.message.contains("src/"), "{refusal:?}");
     }
+}
+
+/// Recurrence rules: every text is read or refused, with a reason that does not repeat all of it. The expansion of a rule
+/// ends, its times ascend from the start, and a repeated expansion has the same ones.
+pub fn recurrence(data: &[u8]) {
+    const TIMES: usize = 500;
+    let Ok(text) = str::from_utf8(data) else { return };
+    let rule: Rule = match text.parse() {
+        Ok(rule) => rule,
+        Err(reason) => return assert!(reason.0.len() < 200, "{reason:?}"),
+    };
+    let start = DateTime::UNIX_EPOCH.naive_utc() + Duration::days(20_878) + Duration::hours(20);
+    let times: Vec<_> = Occurrences::new(&rule, start).take(TIMES).collect();
+    assert!(times.first().is_none_or(|first| *first >= start), "{text}: {:?}", times.first());
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{text}: {times:?}");
+    assert!(times.iter().copied().eq(Occurrences::new(&rule, start).take(TIMES)), "{text}");
 }
 
 /// Client addresses from proxies: parsing a PROXY header consumes nothing after it. The address that a trusted proxy
@@ -145,17 +164,18 @@ pub fn websocket(data: &[u8]) {
     }
 }
 
-/// Seat-map import: an accepted plan can be parsed again from its own document. A refusal has 1 to 20 faults.
+/// Seat-map import: an accepted plan can be parsed again from its own document, and its labels are distinct. A refusal
+/// has 1 to 20 faults.
 pub fn seat_map(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    match Plan::parse(text) {
-        Ok(plan) => {
+    match Plan::import(text, ImportOptions { prefix_duplicate_guids: true }) {
+        Ok((plan, warnings)) => {
+            assert!(warnings.iter().all(|warning| warning.count > 0 && !warning.message().is_empty()));
+            let labels: BTreeSet<_> = (0..plan.seats.len()).map(|seat| plan.seat_name(seat)).collect();
+            assert_eq!(labels.len(), plan.seats.len(), "a label twice");
             assert!(plan.places() <= PLACES_MAX);
             let again = Plan::parse(&plan.document).expect("its own document is refused");
             assert_eq!(again, plan);
-            for ordinal in 0..plan.seats.len().min(50) {
-                assert!(plan.seat_name(ordinal).is_some());
-            }
             let drawings = plan.drawings();
             drop(drawings);
             let pretix = plan.for_pretix();

@@ -36,11 +36,16 @@ mod m20261124_000013_codes;
 mod m20261128_000015_hoarding;
 mod m20261128_000016_email_skeleton;
 mod m20261128_000017_audit;
+mod m20261129_000010_text_forms;
+mod m20261129_000011_slug_owners;
 mod m20261129_000020_compatibility;
 mod m20261129_000022_list_indexes;
 mod m20261129_000040_admission;
 mod m20261129_000041_check_ins;
 mod m20261129_000050_public_available;
+mod m20261129_000060_seating;
+mod m20261129_000070_event_series;
+mod m20261129_000071_coupon_targets;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -65,16 +70,21 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_change_log::Migration),
             Box::new(m20261123_000011_coupons::Migration),
             Box::new(m20261123_000012_budgets::Migration),
-            Box::new(m20261124_000013_codes::Migration),
             Box::new(m20261123_000014_access_trace::Migration),
+            Box::new(m20261124_000013_codes::Migration),
             Box::new(m20261128_000015_hoarding::Migration),
             Box::new(m20261128_000016_email_skeleton::Migration),
             Box::new(m20261128_000017_audit::Migration),
+            Box::new(m20261129_000010_text_forms::Migration),
+            Box::new(m20261129_000011_slug_owners::Migration),
             Box::new(m20261129_000020_compatibility::Migration),
             Box::new(m20261129_000022_list_indexes::Migration),
             Box::new(m20261129_000040_admission::Migration),
             Box::new(m20261129_000041_check_ins::Migration),
             Box::new(m20261129_000050_public_available::Migration),
+            Box::new(m20261129_000060_seating::Migration),
+            Box::new(m20261129_000070_event_series::Migration),
+            Box::new(m20261129_000071_coupon_targets::Migration),
         ]
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::{CategoryId, category};
 use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, TryInsertResult,
     sea_query::SelectStatement,
 };
 use serde::Serialize;
@@ -149,7 +149,7 @@ pub async fn all(app: &App) -> FaultResult<Vec<category::Model>> {
 /// Returns the category with this slug.
 pub async fn by_slug(app: &App, slug: &str) -> FaultResult<category::Model> {
     category::Entity::find()
-        .filter(category::Column::Slug.eq(slug))
+        .filter(category::Column::Slug.eq(slug::normal(slug)))
         .one(app.store.read())
         .await?
         .ok_or(Fault::NotFound(Object::Category))
@@ -172,20 +172,18 @@ pub async fn exists(app: &App, id: CategoryId) -> FaultResult<()> {
 
 /// Returns the children of these categories, with siblings in their sort order.
 pub async fn children_of(app: &App, ids: Vec<CategoryId>) -> FaultResult<Vec<category::Model>> {
-    Ok(category::Entity::find()
-        .filter(category::Column::ParentId.is_in(ids))
-        .order_by_asc(category::Column::Position)
-        .order_by_asc(category::Column::Name)
-        .order_by_asc(category::Column::Id)
-        .all(app.store.read())
-        .await?)
+    let rows =
+        category::Entity::find().filter(category::Column::ParentId.is_in(ids)).all(app.store.read()).await?;
+    Ok(rules::sorted(rows))
 }
 
 /// Returns a query for the ids of the category and all below it. It finds nothing if there is no such category.
 pub(crate) async fn subtree(app: &App, root: &IdOrSlug<CategoryId>) -> FaultResult<SelectStatement> {
     let one = match root {
         IdOrSlug::Id(id) => category::Entity::find_by_id(*id),
-        IdOrSlug::Slug(slug) => category::Entity::find().filter(category::Column::Slug.eq(slug)),
+        IdOrSlug::Slug(slug) => {
+            category::Entity::find().filter(category::Column::Slug.eq(slug::normal(slug)))
+        }
     };
     let root = one.one(app.store.read()).await?;
     let (from, to) = root.map(|root| rules::subtree(&root.path)).unwrap_or_default();

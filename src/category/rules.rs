@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 use entity::{CategoryId, category::Model};
 
+use crate::spelling;
+
 /// The maximum depth of the tree. Roots are level 1.
 pub const DEPTH_MAX: usize = 6;
 
@@ -28,10 +30,9 @@ pub fn subtree(path: &str) -> (String, String) {
 }
 
 /// Returns the whole tree in display order: each node before its children, and siblings by position and name.
-pub fn in_order(mut rows: Vec<Model>) -> Vec<Model> {
-    rows.sort_by(|a, b| (a.position, &a.name, a.id).cmp(&(b.position, &b.name, b.id)));
+pub fn in_order(rows: Vec<Model>) -> Vec<Model> {
     let mut below: HashMap<Option<CategoryId>, Vec<Model>> = HashMap::new();
-    for row in rows {
+    for row in sorted(rows) {
         below.entry(row.parent_id).or_default().push(row);
     }
     // The top of the stack is the next node, so siblings are pushed in reverse order.
@@ -47,6 +48,12 @@ pub fn in_order(mut rows: Vec<Model>) -> Vec<Model> {
         ordered.push(row);
     }
     ordered
+}
+
+/// Sorts the nodes by position, and nodes of one position by name.
+pub fn sorted(mut rows: Vec<Model>) -> Vec<Model> {
+    rows.sort_by_cached_key(|row| (row.position, spelling::sort_key(&row.name), row.id));
+    rows
 }
 
 /// Returns the slugs of the path, from the root to the node.
@@ -98,6 +105,15 @@ mod tests {
         for path in ["musi/", "music-hall/", "music0/", "musics/", "arts/music/"] {
             assert!(!inside(path), "{path}");
         }
+    }
+
+    #[test]
+    fn siblings_of_one_position_are_sorted_by_name() {
+        let named = |id, name: &str| Model { name: name.to_owned(), ..row(id, None, 0) };
+        let names = ["zumba", "Öl", "Oper", "Ärzte", "art 10", "Art 9"];
+        let rows = (1..).zip(names).map(|(id, name)| named(id, name)).collect();
+        let names: Vec<_> = sorted(rows).into_iter().map(|row| row.name).collect();
+        assert_eq!(names, ["Art 9", "art 10", "Ärzte", "Öl", "Oper", "zumba"]);
     }
 
     #[test]

@@ -6,15 +6,17 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    EventId, TierId,
+    EventId, SeatMapId, TierId,
     claim::{self, ClaimState},
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, QuerySelect};
 
 use super::{
-    claim::change_in_tx,
+    claim::{TRIES, change_in_tx},
+    claim_code::Grant,
     discount::{DiscountRefusal, Line, applies},
-    spend::{ClaimRefusal, CodePolicy, claim_by_code},
+    offer_terms,
+    spend::{ClaimByCode, ClaimRefusal, CodePolicy, claim_by_code},
     state::claim_status,
     terms::{Terms, Worth},
 };
@@ -43,31 +45,55 @@ struct ClaimChanged;
 struct Opened {
     claim: claim::Model,
     tiers: Vec<TierId>,
+    /// How the reservation's transaction makes the claim; `None` if it exists.
+    grant: Option<Grant>,
 }
 
-/// Reserves places for the viewer, including those of hidden tiers that the code opens. `proof` is a solved challenge.
+/// A reservation with an access code.
+#[derive(Clone, Debug)]
+pub struct CodedReserve {
+    /// The places.
+    pub input: Reserve,
+    /// A solved challenge, as sent by the client.
+    pub proof: Option<String>,
+    /// The seat map that the places were looked up on.
+    pub map: SeatMapId,
+}
+
+/// Reserves places for the viewer, including those of hidden tiers that the code opens. An unclaimed code becomes a claim
+/// of the viewer together with the reservation, or not at all.
 pub async fn reserve(
     app: &App,
     viewer: &Viewer,
-    (input, proof): (Reserve, Option<String>),
+    CodedReserve { input, proof, map }: CodedReserve,
     code: &str,
 ) -> Result<Reservation, Refusal> {
     let event = input.event;
     let of_code = |error: Error<ClaimRefusal>| error.map_refusal(Refusal::Code);
-    let Opened { claim, tiers } =
-        opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
-    let mark = claim.opened_at.is_none().then(|| mark_opened(&claim, tiers.clone(), app.clock.now()));
-    let options = ReserveOptions { opened: tiers, companion: mark, proof };
-    match inventory::reserve_with(app, viewer, input, options).await {
-        Ok(reserved) => Ok(reserved),
-        // Race: the claim was given away, released or refunded. Find out which.
-        Err(Error::Refused(ReserveRefusal::Companion(ClaimChanged))) => {
+    for _ in 0..TRIES {
+        let Opened { claim, tiers, grant } =
             opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
-            Err(Fault::unavailable().into())
+        let mark = claim.opened_at.is_none().then(|| mark_opened(&claim, tiers.clone(), app.clock.now()));
+        let coupon = claim.coupon_id;
+        let grant = grant.map(|grant| (coupon, grant.new_claim));
+        let options =
+            ReserveOptions { opened: tiers, companion: mark, proof: proof.clone(), grant, map: Some(map) };
+        match inventory::reserve_with(app, viewer, input.clone(), options).await {
+            Ok(reserved) => return Ok(reserved),
+            // Race: the code was claimed, or its coupon has changed.
+            Err(Error::Refused(ReserveRefusal::ClaimChanged)) => offer_terms::forget(app, coupon),
+            // Race: the claim was given away, released or refunded. Find out which.
+            Err(Error::Refused(ReserveRefusal::Companion(ClaimChanged))) => {
+                opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
+                return Err(Fault::unavailable().into());
+            }
+            Err(Error::Refused(ReserveRefusal::Places(refusal))) => {
+                return Err(Error::Refused(Refusal::Places(refusal)));
+            }
+            Err(Error::Fault(fault)) => return Err(fault.into()),
         }
-        Err(Error::Refused(ReserveRefusal::Places(refusal))) => Err(Error::Refused(Refusal::Places(refusal))),
-        Err(Error::Fault(fault)) => Err(fault.into()),
     }
+    Err(Fault::unavailable().into())
 }
 
 /// Returns the event's hidden tiers that the code opens to the viewer. Empty if the code is refused for any reason,
@@ -120,7 +146,7 @@ async fn opened(
     policy: CodePolicy,
 ) -> Result<Opened, ClaimRefusal> {
     let event = event::by_id(app, event).await?;
-    let claim = claim_by_code(app, viewer, (event.shop_id, code), policy).await?;
+    let ClaimByCode { claim, grant } = claim_by_code(app, viewer, (event.shop_id, code), policy).await?;
     let terms = Terms::from_json(&claim.terms)?;
     let now = app.clock.now();
     if terms.worth != Worth::AccessCode {
@@ -159,5 +185,5 @@ async fn opened(
     if tiers.is_empty() {
         return Err(Error::Refused(ClaimRefusal::Rule(DiscountRefusal::OtherItems)));
     }
-    Ok(Opened { claim, tiers })
+    Ok(Opened { claim, tiers, grant })
 }

@@ -174,7 +174,7 @@ async fn attempt_reserve(
         let pick = Pick::Admission { area: 0, quantity: input.quantity };
         let coupon_terms = Some(Arc::new(snapshot.for_reservation()?));
         let caller = inventory::caller(app, viewer, input.coupon.into(), false)?;
-        let command = Command::Reserve { id, caller, pick, opened: Vec::new(), coupon_terms };
+        let command = Command::Reserve { id, caller, pick, opened: Vec::new(), coupon_terms, map: None };
         let parts = vec![(input.coupon.into(), vec![command])];
         match transact(app, InventoryTransaction::new(parts, Some((key.clone(), id.0)))).await {
             Ok(_) => return Ok(inventory::by_id(app, id).await?),
@@ -208,7 +208,10 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
         return Err(Error::Refused(Refusal::Used));
     }
     let places = vec![Place::Area { ordinal: 0, quantity: 1 }];
-    let command = Command::ReturnPlaces { buyer: claim.buyer_id, places };
+    let mut commands = vec![Command::ReturnPlaces { buyer: claim.buyer_id, places }];
+    if claim.account_id != claim.buyer_id {
+        commands.push(Command::Transfer { giver: Some(claim.account_id), taker: None });
+    }
     let now = app.clock.now();
     let companion: Companion = Box::new(move |tx, _| {
         let claim = claim.clone();
@@ -219,7 +222,7 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
         })
     });
     let transaction = InventoryTransaction {
-        parts: vec![(coupon.id.into(), vec![command])],
+        parts: vec![(coupon.id.into(), commands)],
         companion: Some(companion),
         key: None,
     };

@@ -1,30 +1,36 @@
 //! The code of a claim, which its holder shows at a counter or types at the checkout.
 //!
-//! A generated code has 16 random characters from an alphabet of 32, which are 80 bits, and a check character. It is
-//! shown in groups. Input may omit the groups, and case does not matter. The check character is a weighted sum in
-//! GF(32) with a different weight at every position. It detects every wrong character and every swap of two characters.
+//! A generated code has 16 random characters from an [alphabet](ALPHABET) of 28, which are 76 bits, and a check
+//! character. It is shown in groups. Input may omit the groups, and case does not matter. The check character is a
+//! weighted sum in GF(32) with a different weight at every position. It detects every wrong character and every swap of
+//! two characters. Older codes use all 32 characters of the field. They stay valid.
 //!
 //! A vendor's code has 4 to 64 letters, digits, hyphens and underscores. It is trimmed and converted to capitals, and
 //! then compared exactly. No vendor's code has the form of a generated code, so a text has one meaning.
+//!
+//! Input of people is [cleaned](clean) before it is parsed.
 //!
 //! Invariant: pure. Randomness is an argument.
 
 use std::fmt;
 
-/// Letters and digits without `0`, `1`, `I` and `O`, which look alike.
-const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+use crate::readable_code::{ALPHABET, clean, spell};
+
+/// The field's elements as characters: letters and digits without `0`, `1`, `I` and `O`, which look alike. New codes use
+/// only those that are in [`ALPHABET`].
+const FIELD: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 /// The random characters of a generated code.
 const DRAWN: usize = 16;
 /// All characters of a generated code: the random ones and the check character.
 const WHOLE: usize = DRAWN + 1;
-/// The random bytes of a generated code.
-pub const RANDOM_BYTES: usize = DRAWN * 5 / 8;
+/// The random bytes of a generated code: so many that all codes are equally probable.
+pub const RANDOM_BYTES: usize = 16;
 /// Characters per group.
 const GROUP: usize = 4;
 /// Characters of a vendor's code.
 pub const VENDOR_CHARS: std::ops::RangeInclusive<usize> = 4..=64;
-/// Bytes of an input, with room for blanks and hyphens. Longer input is not parsed.
-const LONGEST_INPUT: usize = 200;
+/// Bytes of an input, with room for escapes of every character. Longer input is not parsed.
+const LONGEST_INPUT: usize = 1_000;
 
 /// A well-formed code. It need not exist.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,15 +58,24 @@ pub enum VendorFault {
 impl Code {
     /// Returns a generated code with these random bytes.
     pub fn generated(random: [u8; RANDOM_BYTES]) -> Self {
-        let mut padded = [0; 16];
-        padded[16 - RANDOM_BYTES..].copy_from_slice(&random);
-        let bits = u128::from_be_bytes(padded);
+        let number = u128::from_be_bytes(random);
+        // The check character follows from the others. If it is not in the alphabet, one of the next numbers is taken:
+        // they differ in their last digit, and so have other check characters.
+        let mut codes = (0..FIELD.len() as u128).map(|step| Self::with_check(number.wrapping_add(step)));
+        let is_speakable = |code: &Self| code.0.bytes().all(|character| ALPHABET.contains(&character));
+        codes.find(is_speakable).unwrap_or_else(|| Self::with_check(number))
+    }
+
+    /// Returns the code of the number, with its check character.
+    fn with_check(number: u128) -> Self {
+        let mut code: String = spell(number).take(DRAWN).collect();
         let mut digits = [0; WHOLE];
-        for (place, digit) in digits[..DRAWN].iter_mut().enumerate() {
-            *digit = (bits >> (5 * place)).to_le_bytes()[0] & 31;
+        for (digit, character) in digits.iter_mut().zip(code.chars()) {
+            *digit = digit_of(character).unwrap_or_default();
         }
-        digits[DRAWN] = sum(&digits);
-        Self(digits.iter().map(|&digit| char::from(ALPHABET[usize::from(digit)])).collect())
+        let check = usize::from(sum(&digits));
+        code.extend(FIELD.get(check).copied().map(char::from));
+        Self(code)
     }
 
     /// Parses a vendor's code.
@@ -79,12 +94,13 @@ impl Code {
         if parse_generated(&code).is_some() { Err(VendorFault::Generated) } else { Ok(Self(code)) }
     }
 
-    /// Parses typed or scanned input. Returns `None` if it is not a well-formed code.
+    /// Parses typed, pasted or scanned input. Returns `None` if it is not a well-formed code.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > LONGEST_INPUT {
             return None;
         }
-        parse_generated(text).or_else(|| Self::vendor(text).ok())
+        let text = clean(text);
+        parse_generated(&text).or_else(|| Self::vendor(&text).ok())
     }
 
     /// Returns the code as it is stored and compared.
@@ -121,11 +137,15 @@ fn parse_generated(text: &str) -> Option<Code> {
     let mut code = String::with_capacity(WHOLE);
     for character in text.chars().filter(|character| *character != '-' && !character.is_whitespace()) {
         let character = character.to_ascii_uppercase();
-        let digit = (0..).zip(ALPHABET).find(|(_, other)| char::from(**other) == character)?.0;
-        *places.next()? = digit;
+        *places.next()? = digit_of(character)?;
         code.push(character);
     }
     (places.next().is_none() && sum(&digits) == 0).then_some(Code(code))
+}
+
+/// Returns the element of the field that the character stands for.
+fn digit_of(character: char) -> Option<u8> {
+    (0..).zip(FIELD).find(|(_, other)| char::from(**other) == character).map(|(digit, _)| digit)
 }
 
 /// Returns the weighted sum of the digits, which is zero for a valid code. The last weight is one, so the sum of a code
@@ -163,21 +183,46 @@ mod tests {
     }
 
     #[test]
-    fn generated_code_has_eighty_random_bits_and_no_look_alikes() {
-        assert_eq!(RANDOM_BYTES * 8, 80);
+    fn generated_code_has_many_random_bits_and_no_look_alikes() {
+        let bits = f64::from(u32::try_from(DRAWN).unwrap()) * (ALPHABET.len() as f64).log2();
+        assert!(bits > 76.0, "{bits}");
         for look_alike in [b'0', b'1', b'I', b'O'] {
-            assert!(!ALPHABET.contains(&look_alike));
+            assert!(!ALPHABET.contains(&look_alike) && !FIELD.contains(&look_alike));
         }
-        let mut seen = std::collections::BTreeSet::new();
-        for bit in 0..80 {
-            seen.insert(Code::generated((1_u128 << bit).to_be_bytes()[6..].try_into().unwrap()));
+        assert!(ALPHABET.iter().all(|character| FIELD.contains(character)));
+        let codes: std::collections::BTreeSet<_> =
+            (0..1_000_u128).map(|number| Code::generated((number << 7).to_be_bytes())).collect();
+        assert_eq!(codes.len(), 1_000);
+    }
+
+    #[test]
+    fn generated_code_contains_no_vowels() {
+        let mut number = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835_u128;
+        for _ in 0..50_000 {
+            number = number.wrapping_mul(0xda94_2042_e4dd_58b5).wrapping_add(1).rotate_left(29);
+            let code = Code::generated(number.to_be_bytes());
+            assert_eq!(code.as_str().len(), WHOLE);
+            assert!(!code.as_str().contains(['A', 'E', 'I', 'O', 'U', 'Y']), "{code}");
+            assert_eq!(Code::parse(code.as_str()), Some(code));
         }
-        assert_eq!(seen.len(), 80, "every bit changes the code");
+    }
+
+    /// The former algorithm.
+    fn older(random: [u8; 10]) -> Code {
+        let mut padded = [0; 16];
+        padded[6..].copy_from_slice(&random);
+        let bits = u128::from_be_bytes(padded);
+        let mut digits = [0; WHOLE];
+        for (place, digit) in digits[..DRAWN].iter_mut().enumerate() {
+            *digit = (bits >> (5 * place)).to_le_bytes()[0] & 31;
+        }
+        digits[DRAWN] = sum(&digits);
+        Code(digits.iter().map(|&digit| char::from(FIELD[usize::from(digit)])).collect())
     }
 
     #[test]
     fn generated_code_is_shown_in_groups_and_read_in_any_form() {
-        let code = Code::generated(*b"0123456789");
+        let code = Code::generated(*b"0123456789abcdef");
         let shown = code.to_string();
         assert_eq!(shown.split('-').map(str::len).collect::<Vec<_>>(), [4, 4, 4, 4, 1]);
         for typed in [
@@ -208,17 +253,44 @@ mod tests {
             ("_ABCD", VendorFault::Character),
             ("=1+1", VendorFault::Character),
             ("ÄBCD", VendorFault::Character),
-            ("ABCD\u{200b}", VendorFault::Character),
         ];
         for (text, fault) in table {
             assert_eq!(Code::vendor(text), Err(fault), "{text:?}");
+        }
+        for text in ["", " \t", "ABC", &long, "=1+1", "ÄBCD", "AB+CD", "СУММА", "?", "...", "ABC😀"] {
             assert_eq!(Code::parse(text), None, "{text:?}");
         }
     }
 
     #[test]
+    fn pasted_code_is_read() {
+        let expected = Code::vendor("SUMMER-10").unwrap();
+        for pasted in [
+            "summer\u{200b}-10",
+            "SUMMER–10",
+            "ＳＵＭＭＥＲ－１０",
+            "summer-10.",
+            "“Summer-10”",
+            "SUMMER -\n10",
+            "summer%2D10",
+        ] {
+            assert_eq!(Code::parse(pasted).as_ref(), Some(&expected), "{pasted:?}");
+        }
+        let code = Code::generated(*b"fedcba9876543210");
+        for pasted in [
+            code.to_string().replace('-', "–"),
+            code.to_string().replace('-', "\u{200b} \u{ad}"),
+            format!("„{code}“."),
+            format!("{code}%0D%0A"),
+            code.to_string().replace('-', "&#8209;"),
+        ] {
+            assert_eq!(Code::parse(&pasted).as_ref(), Some(&code), "{pasted:?}");
+        }
+    }
+
+    #[test]
     fn vendor_code_cannot_have_the_form_of_a_generated_one() {
-        let code = Code::generated(*b"9876543210");
+        let code = Code::generated(*b"9876543210fedcba");
         for spelling in [code.to_string(), code.as_str().to_lowercase(), format!("{code}-")] {
             assert_eq!(Code::vendor(&spelling), Err(VendorFault::Generated), "{spelling}");
         }
@@ -229,7 +301,7 @@ mod tests {
         fn every_wrong_character_is_detected(random: [u8; RANDOM_BYTES]) {
             let code = Code::generated(random);
             for place in 0..WHOLE {
-                for &other in ALPHABET.iter().filter(|&&other| other != code.as_str().as_bytes()[place]) {
+                for &other in FIELD.iter().filter(|&&other| other != code.as_str().as_bytes()[place]) {
                     prop_assert_eq!(parse_generated(&changed(&code, place, other)), None, "{} {}", place, other);
                 }
             }
@@ -254,6 +326,13 @@ mod tests {
             let (before, after) = code.as_str().split_at(place);
             prop_assert_eq!(parse_generated(&format!("{before}{}", &after[1..])), None);
             prop_assert_eq!(parse_generated(&format!("{before}{}{after}", &after[..1])), None);
+        }
+
+        #[test]
+        fn older_generated_code_is_read(random: [u8; 10]) {
+            let code = older(random);
+            prop_assert_eq!(Code::parse(&code.to_string()), Some(code.clone()));
+            prop_assert_eq!(Code::vendor(code.as_str()), Err(VendorFault::Generated));
         }
 
         #[test]

@@ -5,7 +5,9 @@ use entity::{
     CouponId, ShopId,
     coupon::{self, CodeSource, CouponState, scope},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr, sea_query::LockType,
+};
 
 use super::{
     budget, by_id,
@@ -21,8 +23,7 @@ use crate::{
     auth::Viewer,
     error::{Error, Fault, FaultResult, Object, Result},
     idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
-    inventory,
-    search_text::coupon as search_text,
+    inventory, search_text,
     shop::{self, authorise_owner, rules::Power},
     store::{Tx, save_versioned},
 };
@@ -69,12 +70,22 @@ async fn insert(
         updated_at: Set(now),
         ..row_of(Details { category: Some(category), ..details })
     };
-    let coupon = coupon::Entity::insert(row).exec_with_returning(&tx).await?;
+    let coupon = coupon::Entity::insert(row).exec_with_returning(&tx).await.map_err(without_target)?;
     write_scopes_in_tx(&tx, id, &scopes).await?;
     search_text::refresh_in_tx(&tx, search_text::Source::Coupon(id)).await?;
     budget::set_in_tx(&tx, app, &coupon).await?;
     tx.commit().await?;
     Ok(coupon)
+}
+
+/// Race: a draft of an event that a coupon refers to may have been deleted since the references were checked.
+fn without_target(error: DbErr) -> Fault {
+    match error.sql_err() {
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
+            Fault::invalid("eventId", "the shop has no such event or tier any more")
+        }
+        Some(_) | None => error.into(),
+    }
 }
 
 /// Changes the coupon if its version is still `seen`. Existing claims and reservations keep their terms.
@@ -191,7 +202,7 @@ async fn write_scopes_in_tx(tx: &Tx, id: CouponId, scopes: &[Scope]) -> FaultRes
 }
 
 /// Returns a fault if the caller saw another version. The save checks this again; the check here precedes any refusal.
-fn check_version(coupon: &coupon::Model, seen: i64) -> FaultResult<()> {
+pub(super) fn check_version(coupon: &coupon::Model, seen: i64) -> FaultResult<()> {
     if coupon.version == seen { Ok(()) } else { Err(Fault::Stale(Object::Coupon)) }
 }
 

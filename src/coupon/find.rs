@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use entity::{
     CategoryId, CouponId, EventId, ProductId, ShopId,
-    coupon::{self, Column, CouponKind, CouponState, word},
+    coupon::{self, Column, CouponKind, CouponState},
     inventory,
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select,
-    sea_query::{Expr, ExprTrait, SimpleExpr},
+    sea_query::{Expr, ExprTrait},
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,13 +21,10 @@ use crate::{
     error::{Fault, FaultResult, Object},
     event,
     page::{self, Direction, Page, Window},
-    search_text,
+    search_text::{self, Search},
     shop::{self, shops_seen},
     slug::IdOrSlug,
 };
-
-/// Greater than every character of a word. It turns a prefix into a range of the index.
-const LAST: char = '\u{10FFFF}';
 
 /// A filter of coupons. `None` matches all.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +41,7 @@ pub struct Filter {
     pub kinds: Vec<CouponKind>,
     /// Whether the coupon is free.
     pub free: Option<bool>,
-    /// A search text. Each of its words must be a prefix of a word of the title, shop or product.
+    /// A search text. Each of its words must be found in the title, shop or product.
     pub search: Option<String>,
     /// Whether the coupon can be claimed or reserved now.
     pub claimable: Option<bool>,
@@ -80,22 +77,15 @@ impl Sort {
 /// The position of a coupon in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Key {
-    /// In the order by title.
+    /// In the order by title: the sort key.
     #[serde(rename = "n")]
     Title(String, CouponId),
+    /// In a search without another order: the rank of the match.
+    #[serde(rename = "f")]
+    Found(usize, CouponId),
     /// In the order by time of creation.
     #[serde(rename = "i")]
     Id(CouponId),
-}
-
-impl Key {
-    /// Returns the coupon's position in the order by this field.
-    pub fn of(coupon: &coupon::Model, field: Field) -> Self {
-        match field {
-            Field::Title => Self::Title(coupon.title.clone(), coupon.id),
-            Field::CreatedAt => Self::Id(coupon.id),
-        }
-    }
 }
 
 /// Returns the coupon if the viewer may see it: a listed coupon that was published, or any coupon of a shop that the
@@ -120,35 +110,56 @@ pub(super) async fn is_offered(app: &App, viewer: &Viewer, coupon: &coupon::Mode
     }
 }
 
-/// Returns the coupons that the viewer may see, in this order. The long texts are empty: see [`super::descriptions`].
+/// Returns the coupons that the viewer may see, with their positions, in this order. `None` is [`Sort::NEWEST`], or the
+/// best matches of a search first. The long texts are empty: see [`super::descriptions`].
 pub async fn coupons(
     app: &App,
     viewer: &Viewer,
     filter: &Filter,
-    sort: Sort,
+    sort: Option<Sort>,
     window: Window<Key>,
-) -> FaultResult<Page<coupon::Model>> {
-    let select = page::without(select(app, viewer, filter).await?, &TEXTS);
+) -> FaultResult<Page<(Key, coupon::Model)>> {
     let db = app.store.read();
-    match sort.field {
+    let search = Search::new(db, filter.search.as_deref()).await?;
+    let select = page::without(select(app, viewer, filter, search.as_ref()).await?, &TEXTS);
+    let ranked = search.as_ref().filter(|_| sort.is_none());
+    if let Some(search) = ranked {
+        let window = window.keyed(|key| match key {
+            Key::Found(part, id) => Some((part, id)),
+            Key::Title(..) | Key::Id(_) => None,
+        })?;
+        let ranks = search_text::parts::<coupon::Entity>(Some(search)).into_iter();
+        let parts = ranks.map(|rank| (rank, Sort::NEWEST.direction)).collect();
+        let page = page::read_parts(db, select, parts, Column::Id, window).await?;
+        return Ok(page.map(|(part, coupon)| (Key::Found(part, coupon.id), coupon)));
+    }
+    let Sort { field, direction } = sort.unwrap_or(Sort::NEWEST);
+    match field {
         Field::Title => {
             let window = window.keyed(|key| match key {
                 Key::Title(title, id) if !title.contains('\0') => Some((title, id)),
-                Key::Title(..) | Key::Id(_) => None,
+                Key::Title(..) | Key::Found(..) | Key::Id(_) => None,
             })?;
-            page::read(db, select, (Column::Title, Column::Id), sort.direction, window).await
+            let page = page::read(db, select, (Column::SortKey, Column::Id), direction, window).await?;
+            Ok(page.map(|coupon| (Key::Title(coupon.sort_key.clone(), coupon.id), coupon)))
         }
         Field::CreatedAt => {
             let window = window.keyed(|key| match key {
                 Key::Id(id) => Some(id),
-                Key::Title(..) => None,
+                Key::Title(..) | Key::Found(..) => None,
             })?;
-            page::read(db, select, Column::Id, sort.direction, window).await
+            let page = page::read(db, select, Column::Id, direction, window).await?;
+            Ok(page.map(|coupon| (Key::Id(coupon.id), coupon)))
         }
     }
 }
 
-async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<Select<coupon::Entity>> {
+async fn select(
+    app: &App,
+    viewer: &Viewer,
+    filter: &Filter,
+    search: Option<&Search>,
+) -> FaultResult<Select<coupon::Entity>> {
     let (seen, now) = (shops_seen(app, viewer).await?, app.clock.now());
     let visible = Condition::any().add(shown(now)).add(Column::ShopId.is_in(seen));
     let mut select = coupon::Entity::find().filter(visible);
@@ -182,8 +193,8 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<Sele
     if let Some(free) = filter.free {
         select = select.filter(if free { Column::PriceMinor.eq(0) } else { Column::PriceMinor.gt(0) });
     }
-    for word in filter.search.as_deref().map(search_text::query_words).unwrap_or_default() {
-        select = select.filter(has_word(word));
+    if let Some(search) = search {
+        select = select.filter(search.matching::<coupon::Entity>());
     }
     if let Some(claimable) = filter.claimable {
         let able = is_claimable(now);
@@ -212,15 +223,4 @@ fn is_claimable(now: DateTime<Utc>) -> Condition {
         .add(Column::State.eq(CouponState::Published))
         .add(Condition::any().add(Column::ValidUntil.is_null()).add(Column::ValidUntil.gt(now)))
         .add(Expr::exists(stock.into_query()))
-}
-
-/// The index has a word with this prefix.
-fn has_word(beginning: String) -> SimpleExpr {
-    let end = format!("{beginning}{LAST}");
-    let words = word::Entity::find()
-        .select_only()
-        .column(word::Column::CouponId)
-        .filter(word::Column::Word.gte(beginning))
-        .filter(word::Column::Word.lt(end));
-    Column::Id.in_subquery(words.into_query())
 }

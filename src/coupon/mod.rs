@@ -9,11 +9,14 @@ mod budget;
 pub mod claim;
 pub mod claim_code;
 pub mod code;
+pub mod code_list;
 pub mod counts;
 pub mod csv;
+pub mod delete;
 pub mod details;
 pub mod discount;
 pub mod edit;
+pub mod event_deletion;
 pub mod export;
 pub mod find;
 pub mod issue;
@@ -33,6 +36,7 @@ pub mod terms;
 mod terms_snapshot;
 mod throttle;
 pub mod upload;
+pub mod withdraw;
 mod worth;
 
 use entity::{

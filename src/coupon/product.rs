@@ -20,7 +20,7 @@ use crate::{
     input,
     limits::text,
     page::{self, Direction, Page, Window},
-    search_text::coupon as search_text,
+    search_text,
     shop::{self, authorise_owner, rules::Power},
     store::save_versioned,
 };

@@ -86,7 +86,12 @@ async fn found(app: &App, viewer: &Viewer, input: &Redeem) -> Result<claim::Mode
         (shop::with_power(app, viewer, Power::Scan).await?, throttle::begin(app, viewer).await)
     };
     let guess = guess.map_err(|error| error.map_refusal(Refusal::from))?;
-    let located = locate(app, shops, &input.code).await;
+    // A text that cannot be a code is no guess.
+    let Some(code) = Code::parse(&input.code) else {
+        guess.forgive().await;
+        return Err(Error::Refused(Refusal::UnknownCode));
+    };
+    let located = locate(app, shops, &code).await;
     guess.judge(&located).await;
     match located? {
         Located::Claim(claim) => Ok(*claim),
@@ -105,9 +110,8 @@ enum Located {
     Several,
 }
 
-async fn locate(app: &App, shops: Vec<ShopId>, text: &str) -> Result<Located, Refusal> {
+async fn locate(app: &App, shops: Vec<ShopId>, code: &Code) -> Result<Located, Refusal> {
     let unknown = || Error::Refused(Refusal::UnknownCode);
-    let code = Code::parse(text).ok_or_else(unknown)?;
     // Race: read the lists before the claims. A code that is claimed in between is then found as a claim.
     let mut free = code::Entity::find()
         .filter(code::Column::ShopId.is_in(shops.clone()))

@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{
-    ClaimId,
+    AccountId, ClaimId,
     claim::{self, share},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
@@ -13,12 +13,17 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query
 use super::{
     claim::{Refusal, by_id, change_in_tx, owned, usable},
     code::Code,
+    refusal::refused,
     terms::Terms,
 };
 use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, FaultResult, Result},
+    inventory::{
+        Command,
+        transaction::{Companion, InventoryTransaction, TransactionError, transact},
+    },
     limits::Rule,
 };
 
@@ -68,7 +73,8 @@ pub async fn share(app: &App, viewer: &Viewer, id: ClaimId) -> Result<Offer, Ref
     Ok(Offer { claim, token, expires_at })
 }
 
-/// Accepts an offer. If the viewer has accepted it already, returns the claim. If another account has, refuses.
+/// Accepts an offer. If the viewer has accepted it already, returns the claim. If another account has, or if the viewer
+/// would exceed the coupon's limit per buyer, refuses.
 pub async fn accept(app: &App, viewer: &Viewer, token: &str) -> Result<claim::Model, Refusal> {
     let account = viewer.account()?;
     let gone = || Error::Refused(Refusal::OfferGone);
@@ -89,32 +95,57 @@ pub async fn accept(app: &App, viewer: &Viewer, token: &str) -> Result<claim::Mo
         return Err(gone());
     }
     usable(&claim, now).map_err(Error::Refused)?;
-    let code = Code::generated(app.random()).into_string();
-    let tx = app.store.begin().await?;
-    let marked = share::Entity::update_many()
-        .col_expr(share::Column::AcceptedAt, Expr::value(now))
-        .filter(share::Column::Digest.eq(key))
-        .filter(share::Column::AcceptedAt.is_null())
-        .exec(&tx)
-        .await?;
-    if marked.rows_affected == 0 {
-        return Err(gone());
-    }
-    let change = |row: &mut claim::ActiveModel| {
-        row.account_id = Set(account);
-        row.epoch = Set(claim.epoch + 1);
-        row.code = Set(code);
-    };
-    match change_in_tx(&tx, &claim, now, change).await {
-        Ok(claim) => {
-            tx.commit().await?;
+    match hand_over(app, &claim, key, account).await {
+        Ok(()) => {
             app.outbox.wake();
-            Ok(claim)
+            Ok(by_id(app, claim.id).await?)
         }
         // Race: the claim was used, released or given to another account.
-        Err(Fault::Stale(_)) => Err(gone()),
-        Err(fault) => Err(fault.into()),
+        Err(TransactionError::Companion(Gone) | TransactionError::Fault(Fault::Stale(_))) => Err(gone()),
+        Err(TransactionError::Refused(refusal)) => Err(Error::Refused(refused(&refusal))),
+        Err(TransactionError::KeyUsed) => Err(Fault::unavailable().into()),
+        Err(TransactionError::Fault(fault)) => Err(fault.into()),
     }
+}
+
+/// The offer was accepted by another account.
+struct Gone;
+
+/// Gives the claim to the account, with a new code. The coupon's desk counts it towards the account's limit.
+async fn hand_over(
+    app: &App,
+    claim: &claim::Model,
+    offer: Vec<u8>,
+    account: AccountId,
+) -> std::result::Result<(), TransactionError<Gone>> {
+    let other = |holder: AccountId| (holder != claim.buyer_id).then_some(holder);
+    let command = Command::Transfer { giver: other(claim.account_id), taker: other(account) };
+    let (now, code) = (app.clock.now(), Code::generated(app.random()).into_string());
+    let seen = claim.clone();
+    let companion: Companion<Gone> = Box::new(move |tx, _| {
+        let (claim, offer, code) = (seen.clone(), offer.clone(), code.clone());
+        Box::pin(async move {
+            let marked = share::Entity::update_many()
+                .col_expr(share::Column::AcceptedAt, Expr::value(now))
+                .filter(share::Column::Digest.eq(offer))
+                .filter(share::Column::AcceptedAt.is_null())
+                .exec(tx)
+                .await?;
+            if marked.rows_affected == 0 {
+                return Err(Error::Refused(Gone));
+            }
+            let change = |row: &mut claim::ActiveModel| {
+                row.account_id = Set(account);
+                row.epoch = Set(claim.epoch + 1);
+                row.code = Set(code);
+            };
+            change_in_tx(tx, &claim, now, change).await?;
+            Ok(())
+        })
+    });
+    let parts = vec![(claim.coupon_id.into(), vec![command])];
+    let transaction = InventoryTransaction { parts, companion: Some(companion), key: None };
+    transact(app, transaction).await.map(|_| ())
 }
 
 /// Deletes expired offers. Returns their number.

@@ -11,9 +11,10 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
-    claim_code::{claim_of, claim_or_find},
+    claim_code::{Grant, claim_of, prospect, unclaimed},
     code::Code,
     discount::{DiscountRefusal, Offer},
+    offer_terms,
     terms::Terms,
     throttle,
 };
@@ -21,6 +22,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, FaultResult, Object, Result},
+    inventory,
     limits::Exceeded,
 };
 
@@ -68,8 +70,10 @@ pub struct RefusedClaim {
 pub struct Found {
     /// Where the input names it.
     pub named: Named,
-    /// The claim as it was read.
+    /// The claim as it was read, or as the order's transaction makes it.
     pub claim: claim::Model,
+    /// How the transaction makes it; `None` if the claim exists.
+    pub grant: Option<Grant>,
 }
 
 /// The claims that a viewer names for an order.
@@ -89,8 +93,8 @@ impl NamedClaims<'_> {
 }
 
 /// Looks up the claims that a viewer names, by ids of own claims and by codes of the shop. A code may also be of a
-/// shareable claim of another account, or of a free coupon's list. Each claim is returned once, even if it is named
-/// twice.
+/// shareable claim of another account, or an unclaimed one of a free coupon's list, which becomes a claim only in the
+/// transaction of the order. Each claim is returned once, even if it is named twice.
 pub async fn named(
     app: &App,
     viewer: &Viewer,
@@ -104,13 +108,13 @@ pub async fn named(
     for (index, id) in ids.iter().enumerate() {
         let own = rows.iter().find(|claim| claim.id == *id && claim.account_id == account);
         let claim = own.cloned().ok_or(Fault::NotFound(Object::Claim))?;
-        found.push(Found { named: Named::Id(index), claim });
+        found.push(Found { named: Named::Id(index), claim, grant: None });
     }
     let mut refused = Vec::new();
     for (index, code) in codes.iter().enumerate() {
         let named = Named::Code(index);
         match claim_by_code(app, viewer, (shop, code), CodePolicy::Spend).await {
-            Ok(claim) => found.push(Found { named, claim }),
+            Ok(ClaimByCode { claim, grant }) => found.push(Found { named, claim, grant }),
             Err(Error::Refused(why)) => refused.push(RefusedClaim { named, why }),
             Err(Error::Fault(fault)) => return Err(fault.into()),
         }
@@ -118,8 +122,9 @@ pub async fn named(
     if !refused.is_empty() {
         return Err(Error::Refused(refused));
     }
+    // The codes of a shop are unique. The id of a claim that does not exist yet differs in each look-up.
     let mut seen = BTreeSet::new();
-    found.retain(|found| seen.insert(found.claim.id));
+    found.retain(|found| seen.insert(found.claim.code.clone()));
     Ok(found)
 }
 
@@ -134,32 +139,38 @@ pub(crate) async fn by_ids(app: &App, ids: Vec<ClaimId>) -> FaultResult<Vec<clai
 /// What a look-up may do with a code that is not of a claim of the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CodePolicy {
-    /// The code of a shareable claim may be spent. An unclaimed code of a list is claimed for the account, and remains
-    /// the account's claim whatever happens to the order.
+    /// The code of a shareable claim may be spent. An unclaimed code of a list becomes a claim in the caller's
+    /// transaction.
     Spend,
-    /// An unclaimed code of a list is claimed for the account. Codes of other accounts are refused.
+    /// An unclaimed code of a list becomes a claim in the caller's transaction. Codes of other accounts are refused.
     Claim,
     /// The code is refused.
     ReadOnly,
 }
 
+/// The claim of a code.
+pub(super) struct ClaimByCode {
+    /// The claim as it was read, or as the caller's transaction makes it.
+    pub(super) claim: claim::Model,
+    /// How the transaction makes it; `None` if the claim exists.
+    pub(super) grant: Option<Grant>,
+}
+
 /// Returns the shop's claim with this code if the account may use it. All other codes get the same answer, so that a
-/// client cannot find out which codes exist.
+/// client cannot find out which codes exist. A text that cannot be a code does not count as a wrong one.
 pub(super) async fn claim_by_code(
     app: &App,
     viewer: &Viewer,
     (shop, text): (ShopId, &str),
     policy: CodePolicy,
-) -> Result<claim::Model, ClaimRefusal> {
+) -> Result<ClaimByCode, ClaimRefusal> {
     let account = viewer.account()?;
     let too_many = |exceeded: Exceeded| ClaimRefusal::TooManyCodes {
         retry_after_seconds: exceeded.retry_after_seconds(),
     };
+    let code = Code::parse(text).ok_or(Error::Refused(ClaimRefusal::UnknownCode))?;
     let guess = throttle::begin(app, viewer).await.map_err(|error| error.map_refusal(too_many))?;
-    let found = match Code::parse(text) {
-        Some(code) => usable(app, account, (shop, &code), policy).await,
-        None => Err(Error::Refused(ClaimRefusal::UnknownCode)),
-    };
+    let found = usable(app, account, (shop, &code), policy).await;
     guess.judge(&found).await;
     found
 }
@@ -169,20 +180,71 @@ async fn usable(
     account: AccountId,
     (shop, code): (ShopId, &Code),
     policy: CodePolicy,
-) -> Result<claim::Model, ClaimRefusal> {
+) -> Result<ClaimByCode, ClaimRefusal> {
+    let unknown = || Error::Refused(ClaimRefusal::UnknownCode);
+    // Race: read the list before the claims. A code that is claimed in between is then found as a claim.
+    let free = unclaimed(app, shop, code).await?;
     if let Some(claim) = claim_of(app, shop, code).await? {
         let is_live = matches!(claim.state, ClaimState::Claimed | ClaimState::Reserved);
         let is_spendable =
             policy == CodePolicy::Spend && is_live && Terms::from_json(&claim.terms)?.shareable;
         let is_usable = claim.account_id == account || is_spendable;
-        return if is_usable { Ok(claim) } else { Err(Error::Refused(ClaimRefusal::UnknownCode)) };
+        return if is_usable { Ok(ClaimByCode { claim, grant: None }) } else { Err(unknown()) };
     }
-    if policy == CodePolicy::ReadOnly {
-        return Err(Error::Refused(ClaimRefusal::UnknownCode));
+    let coupon = free.filter(|_| policy != CodePolicy::ReadOnly).ok_or_else(unknown)?;
+    let (claim, grant) = prospect(app, account, (coupon, code)).await?.ok_or_else(unknown)?;
+    Ok(ClaimByCode { claim, grant: Some(grant) })
+}
+
+/// What a desk's refusal of a transaction means for the claims that the transaction would have made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GrantRefusal {
+    /// The refusal is not about them.
+    Unrelated,
+    /// A code or a coupon has changed: look the codes up again.
+    Changed,
+    /// The coupon is closed, or something else of the transaction is. Look the codes up again to find out.
+    Unclear,
+    /// The account may not claim them.
+    Refused,
+}
+
+/// Judges a desk's refusal, and drops the cached terms of the coupons, because they may have changed.
+pub(crate) fn judge_refusal(app: &App, grants: &[Grant], refusal: &inventory::Refusal) -> GrantRefusal {
+    use inventory::Refusal as Desk;
+    if grants.is_empty() {
+        return GrantRefusal::Unrelated;
     }
-    claim_or_find(app, account, (shop, code), None)
-        .await
-        .map_err(|error| error.without_key().map_refusal(|_| ClaimRefusal::UnknownCode))
+    for grant in grants {
+        offer_terms::forget(app, grant.coupon);
+    }
+    match refusal {
+        Desk::TermsChanged | Desk::CodeTaken => GrantRefusal::Changed,
+        Desk::NotOpen => GrantRefusal::Unclear,
+        Desk::SalesNotStarted { .. }
+        | Desk::SalesEnded
+        | Desk::UnknownPlaces
+        | Desk::NotForSale { .. }
+        | Desk::AreaFull { .. }
+        | Desk::LimitExceeded { .. } => GrantRefusal::Refused,
+        Desk::SeatsTaken { .. }
+        | Desk::LeavesOrphans { .. }
+        | Desk::NotEnoughTogether { .. }
+        | Desk::NotEnoughLeft { .. }
+        | Desk::CoolingDown { .. }
+        | Desk::TooManyUnpaid { .. }
+        | Desk::Crowded { .. }
+        | Desk::RegistrationRequired
+        | Desk::VerifiedEmailRequired
+        | Desk::ProofRequired
+        | Desk::ProofInvalid
+        | Desk::ReservationNotFound
+        | Desk::ReservationEnded
+        | Desk::AlreadyOrdered
+        | Desk::BeingPaid
+        | Desk::NoMoreTime
+        | Desk::PlacesChanged => GrantRefusal::Unrelated,
+    }
 }
 
 /// Returns the claims whose state does not allow spending them, with reasons.

@@ -4,14 +4,14 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use entity::{
     CouponId, ShopId,
-    coupon::{self, CodeSource},
+    coupon::{self, CodeSource, code},
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::{
     by_id,
     code::Code,
-    csv::{self, Faults, LineProblem},
+    code_list::{self, Faults, LineProblem, Options, Reading},
     edit::{locked_in_tx, managed, settle_stock_in_tx},
     follow,
     rules::{self, CODES_MAX},
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
+    call,
     error::{Check, Error, Fault, FaultResult, Object, Result},
     idempotency::{self, Attempt, AttemptError, Key},
     store::{Rows, Tx, save_versioned},
@@ -28,6 +29,16 @@ use crate::{
 const CODES_PER_STATEMENT: usize = 5_000;
 /// Attempts, if another import adds some of the codes at the same time.
 const TRIES: usize = 3;
+/// Codes that a preview shows.
+const CODES_SHOWN: usize = 10;
+
+/// Selects the lines whose codes the shop has.
+///
+/// A scalar subquery, not a join: SQLite may begin a join with all codes of the shop, and then parses the rows again for
+/// each of them.
+const TAKEN: &str = "SELECT line FROM (SELECT r.line AS line, \
+    (SELECT 1 FROM coupon_code AS c WHERE c.shop_id = $1 AND c.code = r.code) AS is_taken \
+    FROM {rows} AS r) AS looked_up WHERE is_taken = 1 ORDER BY line";
 
 /// Why no codes were added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +54,34 @@ pub enum Refusal {
 pub struct Upload {
     /// The coupon.
     pub coupon: CouponId,
-    /// The CSV file.
+    /// The file.
     pub text: Vec<u8>,
+    /// What the sender says about the file.
+    pub options: Options,
+    /// Whether the file is only checked.
+    pub dry_run: bool,
     /// The caller's idempotency key, if any.
     pub key: Option<String>,
+}
+
+/// The result of an import.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The codes that were added: none if the file was only checked.
+    pub added: Added,
+    /// How the file was read.
+    pub preview: Preview,
+}
+
+/// How a file was read, for the sender to check.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The number of codes.
+    pub count: usize,
+    /// The first codes.
+    pub first_codes: Vec<String>,
+    /// The format of the file, and the lines that are not codes.
+    pub reading: Reading,
 }
 
 /// The input of [`generate`].
@@ -89,23 +124,42 @@ pub async fn authorise(app: &App, viewer: &Viewer, id: CouponId) -> FaultResult<
     Ok(managed(app, viewer, id).await?.shop_id)
 }
 
-/// Imports the codes of a CSV file, each for one claim. If a line has a fault, imports nothing.
-pub async fn import(app: &App, viewer: &Viewer, upload: Upload) -> Result<Added, Refusal> {
+/// Imports the codes of a file, each for one claim. If a line has a fault, imports nothing. A dry run checks the file and
+/// stores nothing.
+pub async fn import(app: &App, viewer: &Viewer, upload: Upload) -> Result<Imported, Refusal> {
     let coupon = listing(app, viewer, upload.coupon).await?;
-    let text = upload.text;
-    let (read, content) =
-        tokio::task::spawn_blocking(move || (csv::import(&text), digest(&SHA256, &text).as_ref().to_vec()))
-            .await
-            .map_err(Fault::internal)?;
-    let key = |key: String| Key::new(viewer.user()?, "importCouponCodes", &key, &(coupon.id, content));
-    let key = upload.key.map(key).transpose()?;
-    let codes = read.map_err(|faults| Error::Refused(Refusal::Lines(faults)))?;
-    add(app, &coupon, Batch { codes, key, path: "csv" }).await
+    let Upload { text, options, dry_run, .. } = upload;
+    let said = options.clone();
+    let read = move || (code_list::read(&text, &options), digest(&SHA256, &text).as_ref().to_vec());
+    let (list, content) = tokio::task::spawn_blocking(read).await.map_err(Fault::internal)?;
+    let key = |key: String| {
+        let (user, operation) = (viewer.user()?, "importCouponCodes");
+        if said == Options::default() {
+            Key::new(user, operation, &key, &(coupon.id, content))
+        } else {
+            Key::new(user, operation, &key, &(coupon.id, content, said))
+        }
+    };
+    let key = upload.key.filter(|_| !dry_run).map(key).transpose()?;
+    let list = list.map_err(|faults| Error::Refused(Refusal::Lines(faults)))?;
+    let first_codes = list.codes.iter().take(CODES_SHOWN).map(|(_, code)| code.to_string()).collect();
+    let preview = Preview { count: list.codes.len(), first_codes, reading: list.reading };
+    let batch = Batch { codes: list.codes, key, path: "csv" };
+    let added = if dry_run { check(app, coupon, &batch).await? } else { add(app, &coupon, batch).await? };
+    Ok(Imported { added, preview })
+}
+
+/// Checks whether the codes can be added. Stores nothing.
+async fn check(app: &App, coupon: coupon::Model, batch: &Batch) -> Result<Added, Refusal> {
+    rules::change(&coupon).map_err(|refusal| Error::Refused(Refusal::Coupon(refusal)))?;
+    stock_with(&coupon, batch)?;
+    let taken = taken(app, coupon.shop_id, &batch.codes).await?;
+    if taken.count > 0 { Err(Error::Refused(Refusal::Lines(taken))) } else { Ok(Added { coupon, count: 0 }) }
 }
 
 /// Generates unguessable codes and adds them to the list, each for one claim.
 pub async fn generate(app: &App, viewer: &Viewer, input: Generate) -> Result<Added, Refusal> {
-    let most = u32::try_from(csv::CODES_MAX).unwrap_or(u32::MAX);
+    let most = u32::try_from(code_list::CODES_MAX).unwrap_or(u32::MAX);
     Check::default()
         .that((1..=most).contains(&input.count), "count", "must be between 1 and 100000")
         .done()?;
@@ -160,14 +214,14 @@ async fn attempt(app: &App, coupon: &coupon::Model, batch: &Batch) -> Attempt<Ad
 
 /// Returns the lines whose codes the shop has already.
 async fn taken(app: &App, shop: ShopId, codes: &[(u64, Code)]) -> FaultResult<Faults> {
-    const SELECT: &str = "SELECT r.line AS line FROM {rows} AS r \
-        JOIN coupon_code AS c ON c.shop_id = $1 AND c.code = r.code ORDER BY r.line";
     let mut faults = Faults::default();
     for chunk in codes.chunks(CODES_PER_STATEMENT) {
+        // The client may have left meanwhile.
+        call::check()?;
         let rows = Rows::default()
             .long("line", chunk.iter().map(|(line, _)| i64::try_from(*line).unwrap_or(i64::MAX)))
             .text("code", chunk.iter().map(|(_, code)| code.as_str().to_owned()));
-        let statement = rows.statement(app.store.backend(), SELECT, vec![shop.0.into()]);
+        let statement = rows.statement(app.store.backend(), TAKEN, vec![shop.0.into()]);
         for row in app.store.read().query_all_raw(statement).await? {
             let line: i64 = row.try_get("", "line")?;
             faults.add(line.unsigned_abs(), LineProblem::Taken);
@@ -184,12 +238,8 @@ async fn write(app: &App, id: CouponId, batch: &Batch) -> Attempt<Written, Refus
     }
     let coupon = locked_in_tx(&tx, id).await?;
     rules::change(&coupon).map_err(|refusal| Error::Refused(Refusal::Coupon(refusal)))?;
-    let before = coupon.stock.unwrap_or_default();
-    let count = i32::try_from(batch.codes.len()).map_err(Fault::internal)?;
-    let stock = before.checked_add(count).filter(|stock| *stock <= CODES_MAX);
-    let stock =
-        stock.ok_or_else(|| Fault::invalid(batch.path, "the coupon would have more than 1000000 codes"))?;
-    let mut position = i64::from(before);
+    let stock = stock_with(&coupon, batch)?;
+    let mut position = next_position_in_tx(&tx, id).await?;
     for chunk in batch.codes.chunks(CODES_PER_STATEMENT) {
         if insert_in_tx(&tx, &coupon, position, chunk).await? < chunk.len() as u64 {
             return Ok(Written::Taken);
@@ -208,6 +258,23 @@ async fn write(app: &App, id: CouponId, batch: &Batch) -> Attempt<Written, Refus
     Ok(Written::Coupon(Box::new(coupon)))
 }
 
+/// Returns the stock with the codes of the batch.
+fn stock_with(coupon: &coupon::Model, batch: &Batch) -> FaultResult<i32> {
+    let count = i32::try_from(batch.codes.len()).map_err(Fault::internal)?;
+    let stock = coupon.stock.unwrap_or_default().checked_add(count).filter(|stock| *stock <= CODES_MAX);
+    stock.ok_or_else(|| Fault::invalid(batch.path, "the coupon would have more than 1000000 codes"))
+}
+
+/// Returns the position after the last code of the list. Withdrawn codes leave gaps, so it may exceed the stock.
+async fn next_position_in_tx(tx: &Tx, id: CouponId) -> FaultResult<i64> {
+    let last = code::Entity::find()
+        .filter(code::Column::CouponId.eq(id))
+        .order_by_desc(code::Column::Position)
+        .one(tx)
+        .await?;
+    Ok(last.map_or(0, |last| last.position + 1))
+}
+
 /// Inserts the codes that the shop does not have. Returns their number.
 async fn insert_in_tx(
     tx: &Tx,
@@ -222,4 +289,20 @@ async fn insert_in_tx(
         .long("position", (first..).take(codes.len()))
         .execute(tx, INSERT, vec![coupon.shop_id.0.into(), coupon.id.0.into()])
         .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::plans;
+
+    /// Issue 13: 1,000 codes beside 100,000 took 18 seconds, because SQLite compared each with each.
+    #[tokio::test]
+    async fn taken_codes_are_looked_up_by_their_key() {
+        let rows = Rows::default().long("line", [1]).text("code", ["CODE-1".to_owned()]);
+        let plan = plans::of(rows, TAKEN, vec![Uuid::nil().into()]).await;
+        plans::assert_reads_by(&plan, "coupon_code", "shop_id=? AND code=?");
+    }
 }

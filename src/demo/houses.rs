@@ -11,7 +11,12 @@ use crate::{
     category,
     error::FaultResult,
     shop,
-    venue::{edit, rules::Details},
+    venue::{
+        edit,
+        plan::ImportOptions,
+        revisions::{self, NewPlan},
+        rules::Details,
+    },
 };
 
 const THEATRE_PLAN: &str = include_str!("../../demo/theatre.json");
@@ -138,6 +143,7 @@ fn details(name: &str, place: [&str; 4]) -> Details {
 
 async fn equip(app: &App, vendor: &Viewer, shop: ShopId, details: Details, plan: &str) -> FaultResult<House> {
     let venue = made(edit::create(app, vendor, shop, details, None).await)?.id;
-    made(edit::import_seat_map(app, vendor, venue, plan.to_owned(), None).await)?;
+    let plan = NewPlan { venue, text: plan.to_owned(), options: ImportOptions::default() };
+    made(revisions::import(app, vendor, plan, None).await)?;
     Ok(House { shop, venue })
 }

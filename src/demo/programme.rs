@@ -1,12 +1,12 @@
 //! The demo's events in all states: on sale, upcoming, sales ended, past, cancelled and draft.
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use entity::event;
+use entity::{EventId, event};
 
 use super::{
     houses::{House, Houses},
     made,
-    shows::{Fate, Hall, SHOWS, Show},
+    shows::{Fate, Hall, SERIES, SERIES_RULE, SHOWS, Show},
 };
 use crate::{
     app::App,
@@ -18,7 +18,10 @@ use crate::{
         details::Change,
         edit::{self, NewEvent},
         pricing::TierDetails,
+        publish_series,
+        recurrence::dates::Dates,
         reservation_rules::ReservationRules,
+        series::{self, NewSeries},
         tiers::{self, NewTier, Scope},
     },
 };
@@ -32,8 +35,12 @@ const SALES_IN: TimeDelta = TimeDelta::days(7);
 pub(super) async fn put_on(app: &App, vendor: &Viewer, houses: &Houses) -> FaultResult<()> {
     for show in &SHOWS {
         let event = announce(app, vendor, houses, show).await?;
+        let id = event.id;
         if show.fate != Fate::Draft {
             settle(app, vendor, show, event).await?;
+        }
+        if show.slug == SERIES {
+            repeat(app, vendor, id).await?;
         }
     }
     Ok(())
@@ -71,6 +78,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
         reservation_budget_seconds: Some(2_700),
         cool_down_seconds: 300,
         reservation_rules: ReservationRules::default(),
+        focal_point: None,
     };
     let event = made(edit::create(app, vendor, input, None).await)?;
     for (position, (name, price)) in (0..).zip(show.prices.levels) {
@@ -109,6 +117,17 @@ async fn settle(app: &App, vendor: &Viewer, show: &Show, event: event::Model) ->
         Fate::Cancelled => {
             made(edit::cancel(app, vendor, event.id, event.version).await)?;
         }
+    }
+    Ok(())
+}
+
+/// Creates and publishes further events of a series.
+async fn repeat(app: &App, vendor: &Viewer, event: EventId) -> FaultResult<()> {
+    let dates = Dates { rule: Some(SERIES_RULE.to_owned()), ..Dates::default() };
+    let input = NewSeries { event, dates, name: None, slug: Some(SERIES.to_owned()) };
+    let created = made(series::create(app, vendor, input, None).await)?;
+    if let Some(series) = created.event.series_id {
+        made(publish_series::publish(app, vendor, series).await)?;
     }
     Ok(())
 }

@@ -8,6 +8,10 @@ pub(super) const MAIN: &str = "a-midsummer-night";
 pub(super) const DERBY: &str = "harbour-derby";
 /// The slug of the event that is sold out.
 pub(super) const SOLD_OUT: &str = "jazz-at-midnight";
+/// The slug of the first event of a series.
+pub(super) const SERIES: &str = "open-rehearsal";
+/// The dates of that series.
+pub(super) const SERIES_RULE: &str = "FREQ=WEEKLY;COUNT=4";
 
 /// The final state of a demo event.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -154,7 +158,7 @@ pub(super) const SHOWS: [Show; 13] = [
         hall: Hall::Studio,
         fate: Fate::OnSale,
         category: "theatre",
-        slug: "open-rehearsal",
+        slug: SERIES,
         name: "Open Rehearsal",
         description: "See how a scene is made, and ask why. Admission is free; a ticket keeps you a chair.",
         day: 10,

@@ -7,11 +7,13 @@ use entity::{CategoryId, event};
 
 use super::{
     admission::{Admission, AdmissionChange},
+    focal_point::FocalPoint,
     reservation_rules::{ReservationRules, RulesChange},
 };
 use crate::{
     error::{Check, FaultResult},
     limits::text,
+    slug, spelling,
 };
 
 /// All editable details of an event.
@@ -56,6 +58,8 @@ pub struct Details {
     pub cool_down_seconds: i32,
     /// The rules against hoarding.
     pub reservation_rules: ReservationRules,
+    /// The point that the best seats are nearest to. `None` for that of the seat map.
+    pub focal_point: Option<FocalPoint>,
 }
 
 /// A change of an event's details. `None` leaves a value unchanged.
@@ -98,6 +102,8 @@ pub struct Change {
     pub cool_down_seconds: Option<i32>,
     /// The rules against hoarding.
     pub reservation_rules: RulesChange,
+    /// The point that the best seats are nearest to. `Some(None)` for that of the seat map.
+    pub focal_point: Option<Option<FocalPoint>>,
 }
 
 impl Details {
@@ -106,6 +112,7 @@ impl Details {
         Self {
             reservation_rules: ReservationRules::of(&row),
             admission: Admission::of(&row),
+            focal_point: FocalPoint::of(&row),
             category: row.category_id,
             slug: row.slug,
             name: row.name,
@@ -152,6 +159,7 @@ impl Details {
                 .unwrap_or(self.reservation_budget_seconds),
             cool_down_seconds: change.cool_down_seconds.unwrap_or(self.cool_down_seconds),
             reservation_rules: self.reservation_rules.with(change.reservation_rules),
+            focal_point: change.focal_point.unwrap_or(self.focal_point),
         }
     }
 
@@ -234,17 +242,8 @@ fn kept(time: DateTime<Utc>) -> DateTime<Utc> {
 
 /// An address for an event that was given none: its name, and something of its id that others do not have.
 pub fn slug_of(name: &str, unique: u32) -> String {
-    let mut slug = String::new();
-    for c in name.to_lowercase().chars() {
-        if c.is_ascii_alphanumeric() {
-            slug.push(c);
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-    }
-    slug.truncate(60);
-    let slug = slug.trim_end_matches('-');
-    format!("{}-{unique:08x}", if slug.is_empty() { "event" } else { slug })
+    let slug = slug::beginning(&spelling::ascii(name), 60);
+    format!("{}-{unique:08x}", if slug.is_empty() { "event" } else { &slug })
 }
 
 /// Returns whether the text is a valid slug.
@@ -289,6 +288,7 @@ mod tests {
             reservation_budget_seconds: Some(2_700),
             cool_down_seconds: 300,
             reservation_rules: ReservationRules::default(),
+            focal_point: None,
         }
     }
 
@@ -355,8 +355,11 @@ mod tests {
 
     #[test]
     fn slugs_are_made_of_names() {
-        assert_eq!(slug_of("Die Zauberflöte (KV 620)", 0xab), "die-zauberfl-te-kv-620-000000ab");
-        assert_eq!(slug_of("第九", 1), "event-00000001");
+        assert_eq!(slug_of("Die Zauberflöte (KV 620)", 0xab), "die-zauberfloete-kv-620-000000ab");
+        assert_eq!(slug_of("Zürich Konzert", 1), "zuerich-konzert-00000001");
+        assert_eq!(slug_of("U\u{308}ber den Wolken", 1), "ueber-den-wolken-00000001");
+        assert_eq!(slug_of("第九", 1), "di-jiu-00000001");
+        assert_eq!(slug_of("🎉", 1), "event-00000001");
         for name in ["Gala", "–", "a".repeat(300).as_str(), "a - b"] {
             assert!(is_slug(&slug_of(name, u32::MAX)), "{name}");
         }

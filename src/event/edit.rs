@@ -15,6 +15,7 @@ use super::{
     admission::Admission,
     details::{Change, Details, slug_of},
     find::event as find_event,
+    focal_point::FocalPoint,
     follow, locked_in_tx, managed,
     reservation_rules::ReservationRules,
     rules::{self, Refusal},
@@ -28,7 +29,8 @@ use crate::{
     idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     inventory, search_text,
     shop::{authorise, rules::Power},
-    store::{save_versioned, violated},
+    slug_owner::{self, Holder},
+    store::{refers_to_missing, save_versioned, violated},
     venue::{self as venues, find},
 };
 
@@ -80,13 +82,14 @@ pub struct NewEvent {
     pub cool_down_seconds: i32,
     /// The rules against hoarding.
     pub reservation_rules: ReservationRules,
+    /// The point that the best seats are nearest to. `None` for that of the seat map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub focal_point: Option<FocalPoint>,
 }
 
 impl NewEvent {
     fn details(self, id: EventId, now: DateTime<Utc>) -> Details {
-        // The first bytes of the id are the time, the last ones are random.
-        let bytes = id.0.into_bytes();
-        let unique = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
+        let unique = random_part(id);
         Details {
             category: self.category,
             slug: self.slug.unwrap_or_else(|| slug_of(&self.name, unique)),
@@ -107,6 +110,7 @@ impl NewEvent {
             reservation_budget_seconds: self.reservation_budget_seconds,
             cool_down_seconds: self.cool_down_seconds,
             reservation_rules: self.reservation_rules,
+            focal_point: self.focal_point,
         }
     }
 }
@@ -134,6 +138,9 @@ async fn insert(app: &App, input: NewEvent, key: Option<&Key>) -> Attempt<event:
     check_category(app, details.category).await?;
     let tx = app.store.begin().await?;
     claim_if_keyed_in_tx(key, &tx, id.0, now).await?;
+    if !slug_owner::take_in_tx(&tx, &details.slug, Holder::Event { shop: shop.id, event: id }).await? {
+        return Err(Error::Refused(Refusal::SlugTaken).into());
+    }
     let row = event::ActiveModel {
         id: Set(id),
         shop_id: Set(shop.id),
@@ -170,7 +177,11 @@ pub async fn update(
     let event = locked_in_tx(&tx, id).await?;
     at(&event, seen)?;
     rules::change(&event).map_err(Error::Refused)?;
+    let (holder, slug) = (Holder::Event { shop: event.shop_id, event: id }, event.slug.clone());
     let details = Details::of(event).changed(change)?;
+    if details.slug != slug && !slug_owner::replace_in_tx(&tx, &slug, &details.slug, holder).await? {
+        return Err(Error::Refused(Refusal::SlugTaken));
+    }
     let row = event::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
     let event = save_versioned::<event::Entity>(&tx, row, seen, Object::Event).await.map_err(refused)?;
     search_text::refresh_in_tx(&tx, search_text::Source::Event(id)).await?;
@@ -253,19 +264,28 @@ async fn check_category(app: &App, id: CategoryId) -> FaultResult<()> {
 
 /// Returns `Stale` unless the row has the version that the caller saw. The save checks it again, but this check comes
 /// before all refusals.
-fn at(event: &event::Model, seen: i64) -> FaultResult<()> {
+pub(super) fn at(event: &event::Model, seen: i64) -> FaultResult<()> {
     if event.version == seen { Ok(()) } else { Err(Fault::Stale(Object::Event)) }
 }
 
-fn refused(fault: Fault) -> Error<Refusal> {
+/// Returns a number that makes a slug unique. The first bytes of an id are the time, the last ones are random.
+pub(super) fn random_part(id: EventId) -> u32 {
+    let bytes = id.0.into_bytes();
+    u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])
+}
+
+pub(super) fn refused(fault: Fault) -> Error<Refusal> {
     if violated(&fault, "event_slug_key", "event.slug") {
         Error::Refused(Refusal::SlugTaken)
+    } else if refers_to_missing(&fault) {
+        // Race: the seat map was deleted after it was found. All other references are never deleted.
+        Error::Fault(Fault::NotFound(Object::SeatMap))
     } else {
         Error::Fault(fault)
     }
 }
 
-fn row_of(details: Details) -> event::ActiveModel {
+pub(super) fn row_of(details: Details) -> event::ActiveModel {
     let ((sales_start, sales_end), refund_until) = (details.sales(), details.refund_deadline());
     let Admission { doors_at, from, until, entries } = details.admission;
     event::ActiveModel {
@@ -296,6 +316,8 @@ fn row_of(details: Details) -> event::ActiveModel {
         buyer_requirement: Set(details.reservation_rules.requirement),
         unpaid_per_network: Set(details.reservation_rules.unpaid_per_network),
         unpaid_percent: Set(details.reservation_rules.unpaid_percent),
+        focal_x: Set(details.focal_point.map(|point| point.x)),
+        focal_y: Set(details.focal_point.map(|point| point.y)),
         ..Default::default()
     }
 }

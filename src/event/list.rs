@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    CategoryId, EventId, ShopId, VenueId,
+    CategoryId, EventId, SeriesId, ShopId, VenueId,
     event::{self, Column, EventState},
     inventory,
 };
@@ -20,13 +20,10 @@ use crate::{
     clock::comparable,
     error::FaultResult,
     page::{self, Direction, Page, Window},
-    search_text,
+    search_text::{self, Search},
     shop::{self, shops_seen},
     slug::IdOrSlug,
 };
-
-/// Greater than every character of a word. It turns a prefix into a range of the index.
-const LAST: char = '\u{10FFFF}';
 
 /// A filter of events. All conditions must hold.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +34,9 @@ pub struct Filter {
     pub categories: Vec<IdOrSlug<CategoryId>>,
     /// The event takes place at each of these venues.
     pub venues: Vec<VenueId>,
-    /// A search text. Each of its words must be a prefix of a word of the name, shop, venue or town.
+    /// The event belongs to each of these series.
+    pub series: Vec<SeriesId>,
+    /// A search text. Each of its words must be found in the name, shop, venue or town.
     pub search: Option<String>,
     /// The event does not end before this time.
     pub from: Option<DateTime<Utc>>,
@@ -77,10 +76,14 @@ pub enum Key {
     /// its start.
     #[serde(rename = "u")]
     Upcoming(DateTime<Utc>, bool, DateTime<Utc>, EventId),
+    /// In a search without another order: the time at which the list was first read, the part of the list (a rank of
+    /// matches, and whether the event had ended), and its start.
+    #[serde(rename = "f")]
+    Found(DateTime<Utc>, usize, DateTime<Utc>, EventId),
     /// In the order by start.
     #[serde(rename = "t")]
     Start(DateTime<Utc>, EventId),
-    /// In the order by name.
+    /// In the order by name: the sort key.
     #[serde(rename = "n")]
     Name(String, EventId),
     /// In the order by time of creation.
@@ -88,96 +91,97 @@ pub enum Key {
     Id(EventId),
 }
 
-/// A page of events, and what the keys of its items need.
-#[derive(Debug)]
-pub struct Events {
-    /// The events.
-    pub page: Page<event::Model>,
-    /// The positions in the list.
-    pub keys: Keys,
-}
-
-/// Makes the keys of a list's events.
-#[derive(Clone, Copy, Debug)]
-pub struct Keys {
-    sort: Sort,
-    as_of: DateTime<Utc>,
-}
-
-impl Keys {
-    /// Returns the event's position.
-    pub fn of(&self, event: &event::Model) -> Key {
-        match self.sort {
-            Sort::Upcoming => {
-                Key::Upcoming(self.as_of, event.ends_at <= self.as_of, event.starts_at, event.id)
-            }
-            Sort::By(Field::StartsAt, _) => Key::Start(event.starts_at, event.id),
-            Sort::By(Field::Name, _) => Key::Name(event.name.clone(), event.id),
-            Sort::By(Field::CreatedAt, _) => Key::Id(event.id),
-        }
-    }
-}
-
-/// Returns the events that the viewer may see, in this order. Their descriptions are empty: see
+/// Returns the events that the viewer may see, in this order, with their positions. Their descriptions are empty: see
 /// [`super::descriptions`].
+///
+/// If there is a search and no other order, the best matches are first, and matches of one rank are in the order
+/// [`Sort::Upcoming`].
 pub async fn events(
     app: &App,
     viewer: &Viewer,
     filter: &Filter,
     sort: Sort,
     window: Window<Key>,
-) -> FaultResult<Events> {
-    let select = page::without(select(app, viewer, filter).await?, &[Column::Description]);
-    let as_of = as_of(app, &window);
+) -> FaultResult<Page<(Key, event::Model)>> {
+    let search = Search::new(app.store.read(), filter.search.as_deref()).await?;
+    let select = page::without(select(app, viewer, filter, search.as_ref()).await?, &[Column::Description]);
     let db = app.store.read();
-    let page = match sort {
-        Sort::Upcoming => {
-            let window = window.keyed(|key| match key {
-                Key::Upcoming(_, ended, at, id) => Some((usize::from(ended), (comparable(at), id))),
-                Key::Start(..) | Key::Name(..) | Key::Id(_) => None,
-            })?;
-            let parts = [
-                (Condition::all().add(Column::EndsAt.gt(as_of)), Direction::Ascending),
-                (Condition::all().add(Column::EndsAt.lte(as_of)), Direction::Descending),
-            ];
-            page::read_parts(db, select, parts, (Column::StartsAt, Column::Id), window).await?
-        }
+    Ok(match sort {
+        Sort::Upcoming => upcoming(app, select, search.as_ref(), window).await?,
         Sort::By(Field::StartsAt, direction) => {
             let window = window.keyed(|key| match key {
                 Key::Start(at, id) => Some((comparable(at), id)),
-                Key::Upcoming(..) | Key::Name(..) | Key::Id(_) => None,
+                Key::Upcoming(..) | Key::Found(..) | Key::Name(..) | Key::Id(_) => None,
             })?;
-            page::read(db, select, (Column::StartsAt, Column::Id), direction, window).await?
+            let page = page::read(db, select, (Column::StartsAt, Column::Id), direction, window).await?;
+            page.map(|event| (Key::Start(event.starts_at, event.id), event))
         }
         Sort::By(Field::Name, direction) => {
             let window = window.keyed(|key| match key {
                 Key::Name(name, id) if !name.contains('\0') => Some((name, id)),
-                Key::Upcoming(..) | Key::Name(..) | Key::Start(..) | Key::Id(_) => None,
+                Key::Upcoming(..) | Key::Found(..) | Key::Name(..) | Key::Start(..) | Key::Id(_) => None,
             })?;
-            page::read(db, select, (Column::Name, Column::Id), direction, window).await?
+            let page = page::read(db, select, (Column::SortKey, Column::Id), direction, window).await?;
+            page.map(|event| (Key::Name(event.sort_key.clone(), event.id), event))
         }
         Sort::By(Field::CreatedAt, direction) => {
             let window = window.keyed(|key| match key {
                 Key::Id(id) => Some(id),
-                Key::Upcoming(..) | Key::Start(..) | Key::Name(..) => None,
+                Key::Upcoming(..) | Key::Found(..) | Key::Start(..) | Key::Name(..) => None,
             })?;
-            page::read(db, select, Column::Id, direction, window).await?
+            page::read(db, select, Column::Id, direction, window)
+                .await?
+                .map(|event| (Key::Id(event.id), event))
         }
-    };
-    Ok(Events { page, keys: Keys { sort, as_of } })
+    })
+}
+
+/// Reads the events in the order [`Sort::Upcoming`], of each rank of the search.
+async fn upcoming(
+    app: &App,
+    select: Select<event::Entity>,
+    search: Option<&Search>,
+    window: Window<Key>,
+) -> FaultResult<Page<(Key, event::Model)>> {
+    let (as_of, is_search) = (as_of(app, &window), search.is_some());
+    let window = window.keyed(|key| match key {
+        Key::Upcoming(_, ended, at, id) if !is_search => Some((usize::from(ended), (comparable(at), id))),
+        Key::Found(_, part, at, id) if is_search => Some((part, (comparable(at), id))),
+        Key::Upcoming(..) | Key::Found(..) | Key::Start(..) | Key::Name(..) | Key::Id(_) => None,
+    })?;
+    let mut parts = Vec::new();
+    for rank in search_text::parts::<event::Entity>(search) {
+        parts.push((rank.clone().add(Column::EndsAt.gt(as_of)), Direction::Ascending));
+        parts.push((rank.add(Column::EndsAt.lte(as_of)), Direction::Descending));
+    }
+    let columns = (Column::StartsAt, Column::Id);
+    let page = page::read_parts(app.store.read(), select, parts, columns, window).await?;
+    Ok(page.map(|(part, event)| {
+        let key = if is_search {
+            Key::Found(as_of, part, event.starts_at, event.id)
+        } else {
+            Key::Upcoming(as_of, event.ends_at <= as_of, event.starts_at, event.id)
+        };
+        (key, event)
+    }))
 }
 
 /// Returns the time that divides the list into upcoming and past events. The pages of a list share the time of the
 /// first one, so an event that ends meanwhile is neither missing nor listed twice.
 fn as_of(app: &App, window: &Window<Key>) -> DateTime<Utc> {
     let given = [&window.after, &window.before].into_iter().flatten().find_map(|key| match key {
-        Key::Upcoming(as_of, ..) => Some(*as_of),
+        Key::Upcoming(as_of, ..) | Key::Found(as_of, ..) => Some(*as_of),
         Key::Start(..) | Key::Name(..) | Key::Id(_) => None,
     });
     comparable(given.unwrap_or_else(|| app.clock.now()))
 }
 
-async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<Select<event::Entity>> {
+async fn select(
+    app: &App,
+    viewer: &Viewer,
+    filter: &Filter,
+    search: Option<&Search>,
+) -> FaultResult<Select<event::Entity>> {
     let seen = shops_seen(app, viewer).await?;
     let visible = Condition::any()
         .add(Column::State.ne(EventState::Draft))
@@ -195,8 +199,11 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<Sele
     for venue in &filter.venues {
         select = select.filter(Column::VenueId.eq(*venue));
     }
-    for word in filter.search.as_deref().map(search_text::query_words).unwrap_or_default() {
-        select = select.filter(has_word(word));
+    for series in &filter.series {
+        select = select.filter(Column::SeriesId.eq(*series));
+    }
+    if let Some(search) = search {
+        select = select.filter(search.matching::<event::Entity>());
     }
     if let Some(from) = filter.from {
         // An event without duration belongs to the period that begins at its time.
@@ -215,16 +222,6 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<Sele
         select = select.filter(any.fold(Condition::any(), Condition::add));
     }
     Ok(select)
-}
-
-fn has_word(beginning: String) -> SimpleExpr {
-    let end = format!("{beginning}{LAST}");
-    let found = event::word::Entity::find()
-        .select_only()
-        .column(event::word::Column::EventId)
-        .filter(event::word::Column::Word.gte(beginning))
-        .filter(event::word::Column::Word.lt(end));
-    Column::Id.in_subquery(found.into_query())
 }
 
 /// The SQL form of [`status`](super::rules::status).
@@ -302,6 +299,7 @@ mod tests {
                         category_id: CategoryId(Uuid::nil()),
                         slug: format!("e-{id}"),
                         name: "Gala".to_owned(),
+                        sort_key: String::new(),
                         description: String::new(),
                         starts_at: at(ends_at),
                         ends_at: at(ends_at),
@@ -328,6 +326,9 @@ mod tests {
                         buyer_requirement: entity::event::BuyerRequirement::None,
                         unpaid_per_network: None,
                         unpaid_percent: None,
+                        series_id: None,
+                        focal_x: None,
+                        focal_y: None,
                         version: 1,
                         created_at: at(0),
                         updated_at: at(0),

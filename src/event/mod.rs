@@ -1,16 +1,25 @@
 //! Events and their price levels.
 
 pub mod admission;
+mod copy;
 mod dates;
+pub mod delete;
 pub mod details;
+pub mod duplicate;
 pub mod edit;
 pub mod find;
+pub mod focal_point;
 pub mod list;
-pub mod parts;
 pub mod pricing;
 pub(crate) mod public;
+pub mod publish_series;
+pub mod recurrence;
 pub mod reservation_rules;
 pub mod rules;
+pub mod seat_map;
+pub mod series;
+mod shift;
+pub(crate) mod tier_names;
 pub mod tiers;
 
 use entity::{EventId, TierId, event, tier, tier::scope};
@@ -22,6 +31,7 @@ use crate::{
     error::{Fault, FaultResult, Object},
     inventory, page,
     shop::{authorise_owner, rules::Power},
+    spelling,
     store::Tx,
     telemetry::log_fault,
 };
@@ -69,13 +79,12 @@ pub async fn scopes_of(app: &App, id: EventId) -> FaultResult<Vec<scope::Model>>
     Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(app.store.read()).await?)
 }
 
-/// Which seats and areas the price levels price.
+/// Which seats and areas the price levels price, sorted by name.
 pub async fn scopes_of_tiers(app: &App, ids: Vec<TierId>) -> FaultResult<Vec<scope::Model>> {
-    Ok(scope::Entity::find()
-        .filter(scope::Column::TierId.is_in(ids))
-        .order_by_asc(scope::Column::Key)
-        .all(app.store.read())
-        .await?)
+    let select = scope::Entity::find().filter(scope::Column::TierId.is_in(ids));
+    let mut scopes = select.all(app.store.read()).await?;
+    scopes.sort_by_cached_key(|scope| (spelling::sort_key(&scope.key), scope.key.clone()));
+    Ok(scopes)
 }
 
 /// The event, if the viewer may change it.

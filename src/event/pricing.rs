@@ -14,6 +14,7 @@ use super::{admission::EntryRules, rules::Refusal};
 use crate::{
     error::{Check, Fault, FaultResult, Invalid},
     limits::text,
+    spelling,
     venue::plan::Plan,
 };
 
@@ -86,18 +87,18 @@ pub struct Wanted {
 /// Returns the categories (by name) and areas (by ordinal) that a price level prices. An ordinal of `None` is not on
 /// this map. If any are invalid, returns all errors.
 pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> FaultResult<Vec<Wanted>> {
+    let keys: Vec<String> = plan.categories.iter().map(|category| spelling::key(&category.name)).collect();
     let mut wanted = Vec::new();
     let mut faults = Vec::new();
     let path = |list: &str, index: usize| vec![list.to_owned(), index.to_string()];
     for (index, name) in categories.iter().enumerate() {
         let path = path("categories", index);
-        if plan.categories.iter().any(|category| category.name == *name) {
-            wanted.push(Wanted { kind: ScopeKind::Category, key: name.clone(), path, name: name.clone() });
-        } else {
-            faults.push(Invalid {
-                path,
-                why: format!("is not a category of the seat map, which has {}", names(plan)),
-            });
+        match category(plan, &keys, name) {
+            Ok(name) => {
+                let (key, name) = (name.to_owned(), name.to_owned());
+                wanted.push(Wanted { kind: ScopeKind::Category, key, path, name });
+            }
+            Err(why) => faults.push(Invalid { path, why }),
         }
     }
     for (index, ordinal) in areas.iter().enumerate() {
@@ -123,6 +124,22 @@ pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> Faul
         faults.push(Invalid { path: vec!["categories".to_owned()], why });
     }
     if faults.is_empty() { Ok(wanted) } else { Err(Fault::Invalid(faults)) }
+}
+
+/// Returns the name of the plan's category that a caller means by this name. Upper and lower case and the form of accents
+/// do not matter, unless several categories differ only by them. `keys` are the comparison keys of the categories.
+fn category<'a>(plan: &'a Plan, keys: &[String], name: &str) -> Result<&'a str, String> {
+    let all = || plan.categories.iter().map(|category| category.name.as_str());
+    if let Some(exact) = all().find(|category| *category == name) {
+        return Ok(exact);
+    }
+    let key = spelling::key(name);
+    let mut similar = all().zip(keys).filter(|(_, other)| **other == key).map(|(category, _)| category);
+    match (similar.next(), similar.next()) {
+        (Some(only), None) => Ok(only),
+        (Some(one), Some(other)) => Err(format!("may be {one} or {other}; write it as in the seat map")),
+        (None, _) => Err(format!("is not a category of the seat map, which has {}", names(plan))),
+    }
 }
 
 fn names(plan: &Plan) -> String {
@@ -190,9 +207,37 @@ mod tests {
             price(&wanted, &scopes, TierId(Uuid::from_u128(3))),
             Err(Refusal::AlreadyPriced(vec!["categories".to_owned(), "0".to_owned()], "Front".to_owned()))
         );
-        let fault = super::wanted(&plan, &["Front".into(), "front".into(), "Front".into()], &[Some(1), None]);
+        let fault = super::wanted(&plan, &["Front".into(), "Side".into(), "front".into()], &[Some(1), None]);
         assert_eq!(paths(fault.unwrap_err()), ["categories.1", "areas.0", "areas.1", "categories.2"]);
         assert_eq!(paths(super::wanted(&plan, &[], &[]).unwrap_err()), ["categories"]);
+    }
+
+    #[test]
+    fn category_is_found_in_any_spelling() {
+        let document = json!({
+            "name": "Hall", "size": {"width": 10, "height": 10},
+            "categories": [{"name": "Loge é"}, {"name": "Straße"}, {"name": "Back"}, {"name": "BACK"}],
+            "zones": [{
+                "name": "Stalls", "position": {"x": 0, "y": 0},
+                "areas": [{"shape": "circle", "circle": {"radius": 5}, "position": {"x": 1, "y": 1},
+                    "capacity": 50, "area_guid": "a1", "name": "Floor"}],
+            }],
+        });
+        let plan = Plan::parse(&document.to_string()).unwrap();
+        for (name, expected) in [
+            ("Loge é", Some("Loge é")),
+            ("loge e\u{301}", Some("Loge é")),
+            ("LOGE É", Some("Loge é")),
+            (" Ｌoge\u{a0}é", Some("Loge é")),
+            ("STRASSE", Some("Straße")),
+            ("Back", Some("Back")),
+            ("BACK", Some("BACK")),
+            ("back", None),
+            ("Loge e", None),
+        ] {
+            let found = wanted(&plan, &[name.to_owned()], &[]).ok().map(|wanted| wanted[0].key.clone());
+            assert_eq!(found.as_deref(), expected, "{name}");
+        }
     }
 
     #[test]

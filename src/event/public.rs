@@ -1,6 +1,7 @@
 //! Which events are public, as queries for the slices below. They correlate with a table of the outer query.
 
 use entity::{
+    SeatMapId,
     event::{self, EventState},
     venue::{self, seat_map},
 };
@@ -12,7 +13,7 @@ use sea_orm::{
 use crate::venue::parts::PublicEvents;
 
 /// The queries for public events.
-pub(crate) const PUBLIC_EVENTS: PublicEvents = PublicEvents { at_venue, on_map };
+pub(crate) const PUBLIC_EVENTS: PublicEvents = PublicEvents { at_venue, on_map, all_on_map };
 
 fn at_venue() -> SelectStatement {
     let here = (event::Entity, event::Column::VenueId);
@@ -26,6 +27,11 @@ fn on_map() -> SelectStatement {
         .filter(Expr::col(venue_of_event).equals((seat_map::Entity, seat_map::Column::VenueId)))
         .filter(Expr::col(map_of_event).equals((seat_map::Entity, seat_map::Column::Id)))
         .into_query()
+}
+
+fn all_on_map(id: SeatMapId) -> SelectStatement {
+    let events = event::Entity::find().select_only().column(event::Column::Id);
+    events.filter(event::Column::SeatMapId.eq(id)).into_query()
 }
 
 fn public_events() -> Select<event::Entity> {

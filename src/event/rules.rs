@@ -33,6 +33,18 @@ pub enum Refusal {
     TierNameTaken,
     /// The event already has the maximum number of price levels.
     TooManyTiers,
+    /// The time zone of the venue is not known, so local times cannot be computed.
+    UnknownTimeZone,
+    /// The series already has an event at each of the dates.
+    NothingNew,
+    /// No event of the series is a draft.
+    NoDrafts,
+    /// This number of coupons refers to the event.
+    InUse(u64),
+    /// Places of the event are reserved or were sold.
+    PlacesTaken,
+    /// The seat map does not have all categories and areas that the price levels price. Contains the missing ones.
+    NotOnSeatMap(Vec<String>),
 }
 
 /// The status of an event for buyers at a given time. It is computed from the state, the times and the free places.
@@ -83,6 +95,24 @@ pub fn publish(
     }
 }
 
+/// Checks whether the event can be moved to a seat map with this plan.
+pub fn change_seat_map(event: &event::Model, plan: &Plan, scopes: &[scope::Model]) -> Result<(), Refusal> {
+    change(event)?;
+    let is_there = |scope: &&scope::Model| match scope.kind {
+        ScopeKind::Category => plan.categories.iter().any(|category| category.name == scope.key),
+        ScopeKind::Area => plan.areas.iter().any(|area| area.guid == scope.key),
+    };
+    let missing: Vec<String> =
+        scopes.iter().filter(|scope| !is_there(scope)).map(|scope| scope.key.clone()).collect();
+    if !missing.is_empty() {
+        return Err(Refusal::NotOnSeatMap(missing));
+    }
+    match event.state {
+        EventState::Published if !sells_something(plan, scopes) => Err(Refusal::NothingForSale),
+        EventState::Draft | EventState::Published | EventState::Cancelled => Ok(()),
+    }
+}
+
 /// Returns whether any seat or area of the plan has a price.
 fn sells_something(plan: &Plan, scopes: &[scope::Model]) -> bool {
     let priced =
@@ -112,6 +142,11 @@ pub fn change(event: &event::Model) -> Result<(), Refusal> {
         EventState::Draft | EventState::Published => Ok(()),
         EventState::Cancelled => Err(Refusal::Cancelled),
     }
+}
+
+/// Checks whether the event can be deleted. Nothing was ever sold for a draft, because no event becomes a draft again.
+pub fn delete(event: &event::Model) -> Result<(), Refusal> {
+    delete_tier(event)
 }
 
 /// Checks whether price levels of the event can be deleted. Only drafts have no reservations.
@@ -145,6 +180,7 @@ mod tests {
             category_id: CategoryId(Uuid::nil()),
             slug: "gala".to_owned(),
             name: "Gala".to_owned(),
+            sort_key: String::new(),
             description: String::new(),
             starts_at: at(20),
             ends_at: at(30),
@@ -171,6 +207,9 @@ mod tests {
             buyer_requirement: entity::event::BuyerRequirement::None,
             unpaid_per_network: None,
             unpaid_percent: None,
+            series_id: None,
+            focal_x: None,
+            focal_y: None,
             version: 1,
             created_at: at(0),
             updated_at: at(0),
@@ -230,6 +269,21 @@ mod tests {
         assert_eq!(publish(EventState::Draft, &good, 30), Err(Refusal::Over));
         assert_eq!(publish(EventState::Published, &good, 0), Err(Refusal::NotDraft));
         assert_eq!(publish(EventState::Cancelled, &good, 0), Err(Refusal::Cancelled));
+    }
+
+    #[test]
+    fn only_a_seat_map_with_all_priced_categories_and_areas_replaces_another() {
+        let front = scope(1, ScopeKind::Category, "Front");
+        let empty = scope(2, ScopeKind::Category, "Empty");
+        let area = scope(3, ScopeKind::Area, "a1");
+        let moved = |state, scopes: &[scope::Model]| change_seat_map(&event(state), &plan(), scopes);
+        assert_eq!(moved(EventState::Published, &[front.clone(), empty.clone(), area.clone()]), Ok(()));
+        assert_eq!(moved(EventState::Draft, &[]), Ok(()));
+        assert_eq!(moved(EventState::Published, &[empty]), Err(Refusal::NothingForSale));
+        assert_eq!(moved(EventState::Cancelled, &[front.clone()]), Err(Refusal::Cancelled));
+        let missing = [scope(4, ScopeKind::Category, "a1"), scope(5, ScopeKind::Area, "Front"), front, area];
+        let names = vec!["a1".to_owned(), "Front".to_owned()];
+        assert_eq!(moved(EventState::Published, &missing), Err(Refusal::NotOnSeatMap(names)));
     }
 
     #[test]

@@ -4,7 +4,10 @@ use entity::{
     EventId, TierId, event,
     tier::{self, scope},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -22,7 +25,7 @@ use crate::{
     auth::Viewer,
     error::{Error, Fault, FaultResult, Object, Result},
     idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
-    inventory,
+    inventory, spelling,
     store::{Tx, save_versioned, violated},
     venue,
 };
@@ -122,6 +125,7 @@ async fn insert(
         version: Set(1),
         created_at: Set(now),
         updated_at: Set(now),
+        name_key: Set(Some(spelling::key(&details.name))),
         ..row_of(details)
     };
     let tier =
@@ -163,7 +167,10 @@ pub async fn update(
     let before = prices(&tier);
     let name = tier.name.clone();
     let details = changed(tier, change).checked(Some(&name))?;
-    let row = tier::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
+    // An earlier version could store names that are now equal. Such a tier can be changed without a new name.
+    let key = Some(spelling::key(&details.name)).filter(|key| *key != spelling::key(&name));
+    let name_key = key.map_or(NotSet, |key| Set(Some(key)));
+    let row = tier::ActiveModel { id: Set(id), name_key, updated_at: Set(now), ..row_of(details) };
     let tier = save_versioned::<tier::Entity>(&tx, row, seen, Object::Tier).await.map_err(refused)?;
     if let Some(wanted) = wanted {
         price_in_tx(&tx, &tier, wanted).await?;
@@ -274,7 +281,9 @@ async fn price_in_tx(tx: &Tx, tier: &tier::Model, wanted: Vec<Wanted>) -> Result
 }
 
 fn refused(fault: Fault) -> Error<Refusal> {
-    if violated(&fault, "tier_name_key", "tier.event_id") {
+    if violated(&fault, "tier_name_key", "tier.event_id")
+        || violated(&fault, "tier_spelling_key", "tier.name_key")
+    {
         Error::Refused(Refusal::TierNameTaken)
     } else {
         Error::Fault(fault)

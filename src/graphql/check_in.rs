@@ -1,6 +1,6 @@
 //! Check-in, check-out and undo in the API.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -14,13 +14,34 @@ use super::{
 use crate::{
     error::FaultResult,
     event::admission::Window,
-    ticket::{self as tickets, CheckIn, Refusal, Scanned, UndoCheckIn},
+    ticket::{
+        self as tickets, CheckIn, Refusal, Scanned, UndoCheckIn,
+        code::{CodeFault, ReadHint},
+    },
 };
+
+/// The probable reason why a text cannot be read as a ticket code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "ReadHint")]
+pub enum UnreadableHint {
+    /// It is another code, such as a link or the number of a product.
+    NotATicket,
+    /// It is a ticket code with missing, additional or changed characters. Scan it again.
+    Damaged,
+    /// The scanner types with the keyboard layout of another language. Choose the same layout for the scanner and the
+    /// computer.
+    KeyboardLayout,
+    /// The key of the ticket is unknown: it is of another system, or the copy is damaged.
+    OtherSystem,
+}
 
 user_error! {
     /// An error of `checkIn`: why the ticket does not admit its holder.
     CheckInError, CheckInErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
-        /// The code is not a valid ticket code. Do not admit the guest.
+        /// The text is not a ticket code, or it is a copy that cannot be read; see `hint`. Its signature was not checked.
+        /// Scan the code again, from the guest's device or paper.
+        Unreadable: NotFound,
+        /// The signature of the code is wrong. Do not admit the guest.
         Forged: NotFound,
         /// The ticket is for another event or shop.
         WrongEvent: Refused,
@@ -44,6 +65,8 @@ user_error! {
         Undone: Conflict,
     }
     {
+        /// The probable reason why the code cannot be read. Set only with `UNREADABLE`.
+        hint: UnreadableHint,
         /// The id of the ticket. Null if the code is not a ticket of your shops.
         ticket_id: ID,
         /// The version of the ticket, for `undoCheckIn`. Null if the code is not a ticket of your shops.
@@ -66,7 +89,9 @@ user_error! {
 user_error! {
     /// An error of `checkOut`: why no exit was recorded.
     CheckOutError, CheckOutErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
-        /// The code is not a valid ticket code.
+        /// The text is not a ticket code, or it is a copy that cannot be read; see `hint`. Its signature was not checked.
+        Unreadable: NotFound,
+        /// The signature of the code is wrong.
         Forged: NotFound,
         /// The ticket is for another event or shop.
         WrongEvent: Refused,
@@ -78,6 +103,8 @@ user_error! {
         NotInside: Refused,
     }
     {
+        /// The probable reason why the code cannot be read. Set only with `UNREADABLE`.
+        hint: UnreadableHint,
         /// The id of the ticket. Null if the code is not a ticket of your shops.
         ticket_id: ID,
         /// The name of the ticket's place. Null if the code is not a ticket of your shops.
@@ -256,6 +283,7 @@ pub(crate) struct CheckInData {
     admission_from: Option<Instant>,
     admission_until: Option<Instant>,
     admits_again_at: Option<Instant>,
+    hint: Option<UnreadableHint>,
 }
 
 impl CheckInData {
@@ -285,7 +313,10 @@ impl Explain for Refusal {
     fn explain(self) -> Explanation<CheckInData> {
         let about = |message: &str, ticket| Explanation::new(message).with(CheckInData::of(ticket));
         match self {
-            Self::Forged => Explanation::new("not a valid ticket code").at("code"),
+            Self::Unreadable(hint) => Explanation::new(CodeFault::Unreadable(hint).to_string())
+                .at("code")
+                .with(CheckInData { hint: Some(hint.into()), ..CheckInData::default() }),
+            Self::Forged => Explanation::new("the signature of the ticket code is wrong").at("code"),
             Self::WrongEvent(ticket) => Explanation::new("the ticket is for another event")
                 .with(ticket.map(CheckInData::of).unwrap_or_default()),
             Self::Void(ticket) => about("the ticket was refunded or revoked", ticket),

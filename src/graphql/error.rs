@@ -114,6 +114,7 @@ fn usual_path(what: Object) -> Option<&'static str> {
         Object::Product => "productId",
         Object::Reservation => "reservationId",
         Object::SeatMap => "seatMapId",
+        Object::Series => "seriesId",
         Object::Shop => "shopId",
         Object::Tier => "tierId",
         Object::User => "email",

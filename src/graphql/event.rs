@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use entity::{EventId, event, tier};
 
 use super::{
@@ -15,17 +15,22 @@ use super::{
     id::{decode, encode, readable_slug},
     long_text::{LongText, long_text},
     page::PageArgs,
+    price_range::PriceRange,
     reservation_rules::ReservationRules,
-    scalar::{Instant, Long, Money},
-    seat_map::{MapOf, SeatMap},
+    scalar::{Instant, Long},
+    seat_map::{FocalPoint, MapOf, SeatMap},
     shop::{RoleIn, Shop},
     tier::{Tier, TiersOf},
     venue::Venue,
 };
 pub use super::{
     event_edit::EventMutation,
-    event_error::{CreateEventError, CreateTierError, EventError, TierError},
+    event_error::{
+        ChangeEventSeatMapError, CreateEventError, CreateEventsError, CreateTierError, DeleteEventError,
+        DuplicateEventError, EventError, PublishEventsError, TierError,
+    },
     event_list::{EventFilter, EventSort, EventSortField, EventStatus},
+    event_series::SeriesMutation,
 };
 pub(crate) use super::{
     event_list::{EventArgs, EventConnection, event_connection},
@@ -166,6 +171,12 @@ impl Event {
         ReservationRules::of(&self.0)
     }
 
+    /// The id of the series to which the event belongs. Null if it was not created with others. To find all of them,
+    /// send it to `events(filter: { seriesId })`.
+    async fn series_id(&self) -> Option<ID> {
+        self.0.series_id.map(encode)
+    }
+
     /// Increases with every change of the event. Send it as `expectedVersion` when you edit the event. The event's
     /// availability has a separate version.
     async fn version(&self) -> Long {
@@ -197,7 +208,8 @@ impl Event {
         Category::of(ctx, self.0.category_id).await
     }
 
-    /// The seat map on sale. It never changes, so clients can cache it permanently.
+    /// The seat map on sale. It never changes, so clients can cache it permanently by id. An event can move to another
+    /// seat map until its first place is reserved.
     async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<SeatMap> {
         Ok(ctx
             .loaders()
@@ -205,6 +217,12 @@ impl Event {
             .await?
             .ok_or(Fault::NotFound(Object::SeatMap))?
             .into())
+    }
+
+    /// The point of the seat map that the best seats are closest to: the one that the vendor set for the event, or else
+    /// the `focalPoint` of the seat map.
+    async fn focal_point(&self, ctx: &Context<'_>) -> ApiResult<FocalPoint> {
+        Ok(FocalPoint::of_event(ctx, &self.0).await?)
     }
 
     /// The tiers in their order, at most 100. Hidden tiers are visible to members of the shop only; see
@@ -232,13 +250,7 @@ impl Event {
 
     /// The price range over all visible tiers, including fees and tax. Null while the event has no tiers.
     async fn price_range(&self, ctx: &Context<'_>) -> ApiResult<Option<PriceRange>> {
-        let tiers = self.price_levels(ctx).await?;
-        let shown = || tiers.iter().filter(|tier| !tier.hidden);
-        let totals = || shown().map(|tier| tier.price_minor + tier.fee_minor);
-        Ok(totals().min().zip(totals().max()).map(|(lowest, highest)| PriceRange {
-            lowest: Money::of(lowest, &self.0.currency),
-            highest: Money::of(highest, &self.0.currency),
-        }))
+        Ok(PriceRange::of(&self.price_levels(ctx).await?, &self.0.currency))
     }
 
     /// Number of places that buyers can reserve now. Places in no tier and places in hidden tiers do not count. It is the
@@ -335,15 +347,6 @@ impl Event {
     }
 }
 
-/// A price range.
-#[derive(Debug, SimpleObject)]
-pub struct PriceRange {
-    /// The lowest price.
-    lowest: Money,
-    /// The highest price.
-    highest: Money,
-}
-
 /// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct EventQuery;
@@ -351,7 +354,7 @@ pub struct EventQuery;
 #[Object]
 impl EventQuery {
     /// Returns the event with this id or slug; send exactly one of the two. Null if there is none, or if it is a draft
-    /// that you may not see.
+    /// that you may not see. A former slug also leads to the event, so compare `slug` and redirect old links.
     async fn event(
         &self,
         ctx: &Context<'_>,

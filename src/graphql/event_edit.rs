@@ -10,6 +10,7 @@ use super::{
     id::decode,
     reservation_rules::ReservationRulesInput,
     scalar::{Instant, Long, change},
+    seat_map::FocalPointInput,
 };
 use crate::{
     error::FaultResult,
@@ -82,6 +83,8 @@ pub struct CreateEventInput {
     cool_down_seconds: i32,
     /// The event's rules against hoarding: who may reserve, and how many unpaid places a network may have.
     reservation_rules: Option<ReservationRulesInput>,
+    /// The point of the seat map that the best seats are closest to. If omitted, the `focalPoint` of the seat map.
+    focal_point: Option<FocalPointInput>,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result. Without a key, a repeated call creates another object.
     idempotency_key: Option<String>,
@@ -112,6 +115,7 @@ impl CreateEventInput {
             cool_down_seconds: self.cool_down_seconds,
             reservation_rules: ReservationRules::default()
                 .with(self.reservation_rules.unwrap_or_default().parse()),
+            focal_point: self.focal_point.map(FocalPointInput::parse).transpose()?,
         })
     }
 }
@@ -125,7 +129,8 @@ pub struct CreateEventPayload {
     errors: Vec<CreateEventError>,
 }
 
-/// Input of `updateEvent`. Omitted fields stay unchanged. Venue, seat map and currency cannot be changed.
+/// Input of `updateEvent`. Omitted fields stay unchanged. Venue and currency cannot be changed. For the seat map, see
+/// `changeEventSeatMap`.
 #[derive(Debug, InputObject)]
 pub struct UpdateEventInput {
     /// The id of the event.
@@ -135,7 +140,7 @@ pub struct UpdateEventInput {
     expected_version: Long,
     /// The category of the event.
     category_id: Option<ID>,
-    /// The unique name for URLs.
+    /// The unique name for URLs. The old slug still leads to the event, and no other shop can take it.
     slug: Option<String>,
     /// The display name as plain text, 1 to 200 characters.
     name: Option<String>,
@@ -173,6 +178,8 @@ pub struct UpdateEventInput {
     cool_down_seconds: Option<i32>,
     /// The event's rules against hoarding. Existing reservations are not affected.
     reservation_rules: Option<ReservationRulesInput>,
+    /// The point of the seat map that the best seats are closest to. Null for the `focalPoint` of the seat map.
+    focal_point: MaybeUndefined<FocalPointInput>,
 }
 
 impl UpdateEventInput {
@@ -196,6 +203,11 @@ impl UpdateEventInput {
             reservation_budget_seconds: self.reservation_budget_seconds.into(),
             cool_down_seconds: self.cool_down_seconds,
             reservation_rules: self.reservation_rules.unwrap_or_default().parse(),
+            focal_point: match self.focal_point {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(None),
+                MaybeUndefined::Value(point) => Some(Some(point.parse()?)),
+            },
         })
     }
 }
@@ -324,6 +336,6 @@ impl EventMutation {
 }
 
 /// Returns the current event for a payload.
-async fn current(ctx: &Context<'_>, id: &ID) -> FaultResult<Event> {
+pub(super) async fn current(ctx: &Context<'_>, id: &ID) -> FaultResult<Event> {
     Event::row(ctx, decode(id, "eventId")?).await.map(Event::from)
 }

@@ -38,7 +38,8 @@ pub struct EventSort {
 pub enum EventSortField {
     /// The start of the event.
     StartsAt,
-    /// The name.
+    /// The name, in the order of the Unicode Collation Algorithm: accents and case count only between equal letters,
+    /// and numbers are sorted by their value.
     Name,
     /// The time of creation.
     CreatedAt,
@@ -77,8 +78,13 @@ pub struct EventFilter {
     category_slug: Option<String>,
     /// Only events at the venue with this id.
     venue_id: Option<ID>,
-    /// Words to search for, at most eight. Each must be the start of a word in the event's name, the shop's name, the
-    /// venue's name or its city.
+    /// Only events of the series with this id.
+    series_id: Option<ID>,
+    /// Words to search for, at most eight. Each must be a word in the event's name, the shop's name, the venue's name or
+    /// its city, or the start of such a word. Case and accents are ignored. A word of five or more letters also finds
+    /// words that differ from it by one typing error after the first letter. Without `sort`, exact matches come first,
+    /// then words that begin with your words, then words with a typing error. A text without letters and digits finds
+    /// nothing.
     search: Option<String>,
     /// Only events that are not over at this time: they end later, or start at this time or later. With the current
     /// time, the list has running and future events.
@@ -99,6 +105,12 @@ impl EventFilter {
             shops: id_or_slug(self.shop_id, self.shop_slug, "filter.shopId")?,
             categories: id_or_slug(self.category_id, self.category_slug, "filter.categoryId")?,
             venues: self.venue_id.map(|id| decode(&id, "filter.venueId")).transpose()?.into_iter().collect(),
+            series: self
+                .series_id
+                .map(|id| decode(&id, "filter.seriesId"))
+                .transpose()?
+                .into_iter()
+                .collect(),
             search: self.search,
             from: self.from.map(Into::into),
             until: self.until.map(Into::into),
@@ -124,7 +136,6 @@ pub(crate) async fn event_connection(
     let mut filter = args.filter.unwrap_or_default().parse()?;
     narrow(&mut filter);
     let sort = args.sort.map_or(Sort::Upcoming, |sort| Sort::By(sort.field.into(), sort.direction.into()));
-    let events = list::events(ctx.app(), ctx.viewer(), &filter, sort, args.page.window()?).await?;
-    let keys = events.keys;
-    Ok(connection(events.page, |row| (keys.of(&row), Event::from(row))))
+    let page = list::events(ctx.app(), ctx.viewer(), &filter, sort, args.page.window()?).await?;
+    Ok(connection(page, |(key, row)| (key, Event::from(row))))
 }

@@ -5,8 +5,8 @@ use async_graphql::{Context, Enum, Object, SimpleObject};
 use super::context::ContextExt;
 use crate::{
     config::{self, Config},
-    coupon::{csv, rules as coupons, spend},
-    event::pricing::TIERS_MAX,
+    coupon::{code_list, rules as coupons, spend},
+    event::{pricing::TIERS_MAX, recurrence::dates::EVENTS_MAX},
     inventory,
     limits::{
         Lane, Rule,
@@ -114,6 +114,8 @@ pub struct UploadLimits {
     areas_per_seat_map: i32,
     /// Maximum number of tiers of an event.
     tiers_per_event: i32,
+    /// Maximum number of events that one `createEvents` creates.
+    events_per_call: i32,
     /// Maximum number of coupon codes in one upload.
     codes_per_upload: i32,
     /// Maximum size in bytes of a list of coupon codes that is uploaded as a file.
@@ -224,7 +226,8 @@ impl Limits {
                 seats_per_seat_map: number(plan::SEATS_MAX),
                 areas_per_seat_map: number(plan::AREAS_MAX),
                 tiers_per_event: number(TIERS_MAX),
-                codes_per_upload: number(csv::CODES_MAX),
+                events_per_call: number(EVENTS_MAX),
+                codes_per_upload: number(code_list::CODES_MAX),
                 codes_bytes: number(protocol::CODES_BODY_BYTES),
                 codes_per_coupon: coupons::CODES_MAX,
             },

@@ -21,6 +21,8 @@ pub mod event_edit;
 mod event_error;
 pub mod event_list;
 mod event_loaders;
+mod event_seat_map;
+pub mod event_series;
 pub mod field_order;
 mod id;
 pub mod limits;
@@ -33,6 +35,7 @@ pub mod order;
 mod page;
 pub mod payment;
 mod payment_error;
+pub mod price_range;
 pub mod progress;
 pub mod reservation;
 pub mod reservation_rules;
@@ -86,11 +89,14 @@ pub struct Mutation(
     category::CategoryMutation,
     check_in::CheckInMutation,
     coupon::CouponMutation,
+    coupon::CouponDeletion,
     coupon::ProductMutation,
     coupon::ClaimMutation,
     coupon::CodeMutation,
     coupon::CounterMutation,
     event::EventMutation,
+    event::SeriesMutation,
+    event_seat_map::EventSeatMapMutation,
     order::OrderMutation,
     payment::PaymentMutation,
     reservation::ReservationMutation,

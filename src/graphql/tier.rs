@@ -51,7 +51,7 @@ impl Tier {
         Event::of(ctx, self.row.event_id).await
     }
 
-    /// The display name as plain text, unique within the event.
+    /// The display name as plain text, unique within the event. Names that differ only in case are equal.
     async fn name(&self) -> &str {
         &self.row.name
     }
@@ -180,7 +180,8 @@ pub struct CreateTierInput {
     /// The tax rate contained in base price and fee, in hundredths of a percent: 1900 is 19 %.
     #[graphql(default)]
     tax_basis_points: i32,
-    /// The names of the seat categories that the tier prices, both seats and areas.
+    /// The names of the seat categories that the tier prices, both seats and areas. Case does not matter, unless the
+    /// seat map has several categories that differ only in case.
     #[graphql(default)]
     categories: Vec<String>,
     /// The ids of general-admission areas that the tier prices directly. This overrides the price of their category.

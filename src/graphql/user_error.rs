@@ -73,10 +73,22 @@ pub enum UserError {
     UpdateVenue(venue::UpdateVenueError),
     /// Errors of `importSeatMap`.
     ImportSeatMap(seat_map::ImportSeatMapError),
+    /// Errors of `deleteSeatMap`.
+    DeleteSeatMap(seat_map::DeleteSeatMapError),
     /// Errors of `createEvent`.
     CreateEvent(event::CreateEventError),
     /// Errors of changes of events.
     Event(event::EventError),
+    /// Errors of `duplicateEvent`.
+    DuplicateEvent(event::DuplicateEventError),
+    /// Errors of `createEvents`.
+    CreateEvents(event::CreateEventsError),
+    /// Errors of `publishEvents`.
+    PublishEvents(event::PublishEventsError),
+    /// Errors of `deleteEvent`.
+    DeleteEvent(event::DeleteEventError),
+    /// Errors of `changeEventSeatMap`.
+    ChangeEventSeatMap(event::ChangeEventSeatMapError),
     /// Errors of `createTier`.
     CreateTier(event::CreateTierError),
     /// Errors of changes of tiers.
@@ -89,8 +101,12 @@ pub enum UserError {
     CreateCoupon(coupon::CreateCouponError),
     /// Errors of changes of coupons.
     Coupon(coupon::CouponError),
+    /// Errors of `deleteCoupon`.
+    DeleteCoupon(coupon::DeleteCouponError),
     /// Errors of code lists.
     CouponCodes(coupon::CouponCodesError),
+    /// Errors of `withdrawCouponCode`.
+    WithdrawCode(coupon::codes::WithdrawCodeError),
     /// Errors of claiming and reserving coupons.
     Claim(coupon::ClaimError),
     /// Errors of `releaseClaim`.

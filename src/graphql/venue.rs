@@ -36,13 +36,26 @@ user_error! {
     UpdateVenueError, UpdateVenueErrorCode (Invalid NotFound Stale) from Refusal {}
 }
 
-impl Explain for Refusal {
-    type Data = ();
+/// The data fields of the error types of venues and seat maps.
+#[derive(Debug, Default)]
+pub(crate) struct VenueErrorData {
+    /// With `IN_USE`: the number of events.
+    pub(crate) events: Option<i32>,
+}
 
-    fn explain(self) -> Explanation {
+impl Explain for Refusal {
+    type Data = VenueErrorData;
+
+    fn explain(self) -> Explanation<VenueErrorData> {
         match self {
             Self::TooManyRevisions => {
                 Explanation::new("the venue already has the maximum number of seat-map revisions")
+            }
+            Self::InUse { events } => {
+                let data = VenueErrorData { events: Some(i32::try_from(events).unwrap_or(i32::MAX)) };
+                Explanation::new(format!("events use the seat map; their number is {events}"))
+                    .at("seatMapId")
+                    .with(data)
             }
         }
     }

@@ -39,6 +39,8 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     // Seating plans.
     ("Query", "seatMapExport", 3_000, 250_000),
     ("SeatMap", "plan", 3_000, 250_000),
+    ("Event", "focalPoint", 20, 0),
+    ("SeatMap", "focalPoint", 20, 0),
     ("SeatMap", "zones", 20, 0),
     ("SeatMap", "areas", 20, 0),
     ("SeatMap", "categories", 20, 0),
@@ -58,6 +60,9 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Event", "tiersOpenedBy", 500, 0),
     ("Event", "priceRange", 60, 0),
     ("Event", "tiers", 60, 0),
+    // Up to 400 events with their tiers. Each new event is charged as an operation too.
+    ("Mutation", "createEvents", 40_000, 0),
+    ("Mutation", "publishEvents", 40_000, 0),
     // Fields with their own statements.
     ("Order", "claims", 60, 0),
     ("Order", "payments", 60, 0),
@@ -75,7 +80,7 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
 pub(super) const PICTURE_BARCODE: u64 = 150;
 /// Microseconds for a claim's QR code, which holds about 20 characters.
 pub(super) const PICTURE_CLAIM: u64 = 500;
-/// Microseconds for a ticket's QR code, which holds 163 characters.
+/// Microseconds for a ticket's QR code, which holds 172 characters.
 pub(super) const PICTURE_TICKET: u64 = 2_000;
 
 /// Object type, list field, and the length of a long list.
@@ -85,6 +90,9 @@ pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("ClaimTerms", "appliesTo", 5),
     ("Coupon", "appliesTo", 5),
     ("Event", "derivedDates", 6),
+    ("CreateEventsPayload", "events", 200),
+    ("EventsPreview", "dates", 200),
+    ("PublishEventsPayload", "events", 100),
     ("Event", "tiers", 6),
     ("Order", "claims", 3),
     ("Order", "payments", 3),

@@ -1,4 +1,4 @@
-//! Reads a request's body within a limit of bytes and of time.
+//! Bodies: reads a request's body within a limit of bytes and of time, and makes a response's body of a stream.
 
 use super::guard::Refusal;
 use crate::{graphql::code::ApiCode, limits::protocol};
@@ -6,9 +6,9 @@ use axum::{
     body::{Body, BodyDataStream},
     http::{HeaderMap, StatusCode, header},
 };
-use bytes::BytesMut;
-use futures_util::StreamExt;
-use std::time::Duration;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use std::{io, time::Duration};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// The limits of a body.
@@ -37,6 +37,14 @@ impl Limits {
         stall: Duration::from_secs(10),
         total: Duration::from_mins(1),
     };
+}
+
+/// Returns a response's body of these parts.
+///
+/// The stream is fused, because the compression layer polls a body again after its end. Other streams may panic then,
+/// for example an `unfold`. (`layers`: no other file calls `Body::from_stream`.)
+pub(super) fn streamed(parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+    Body::from_stream(parts.fuse())
 }
 
 /// Reads the body. Refuses one that is too large before its rest arrives.

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::answer;
+use super::{answer, body::streamed};
 use crate::{
     app::App,
     coupon::export::Export,
@@ -88,12 +88,13 @@ pub(super) fn stream_export(app: &App, mut export: Export, permit: TransferPermi
         drop(permit);
         let _ = timeout(STALL, sender.send(Part::End)).await;
     });
-    Body::from_stream(stream::unfold(Some(receiver), |receiver| async move {
+    let parts = stream::unfold(Some(receiver), |receiver| async move {
         let mut receiver: mpsc::Receiver<Part> = receiver?;
         match receiver.recv().await {
             Some(Part::Bytes(bytes)) => Some((Ok(Bytes::from(bytes)), Some(receiver))),
             Some(Part::End) => None,
             None => Some((Err(io::Error::other("the export was aborted")), None)),
         }
-    }))
+    });
+    streamed(parts)
 }

@@ -28,6 +28,7 @@ use tracing::Instrument;
 
 use super::{
     answer::{Failure, MediaType},
+    body::streamed,
     door::Door,
     event_text::{self, KEEP_ALIVE_COMMENT},
     graphql_request::{self, method_refused},
@@ -152,7 +153,7 @@ fn chunked(chunks: mpsc::Receiver<Chunk>) -> Body {
             None => (Err(io::Error::from(io::ErrorKind::ConnectionAborted)), None),
         })
     };
-    Body::from_stream(stream::unfold(Some(chunks), next))
+    streamed(stream::unfold(Some(chunks), next))
 }
 
 /// How a stream ends.

@@ -144,25 +144,29 @@ fn claimed(mut claims: Vec<(&Key, Uuid)>) -> Rows {
         .uuid("subject", claims.iter().map(|(_, subject)| *subject))
 }
 
+/// Deletes these keys. SQLite would compare a correlated subquery with all keys, so this is a list.
+const DISCLAIM: &str = "DELETE FROM idempotency WHERE (account_id, operation, key) IN \
+    (SELECT r.account_id, r.operation, r.key FROM {rows} AS r)";
+
+/// Selects those of these keys that were used.
+const USED: &str = "SELECT i.account_id, i.operation, i.key FROM {rows} AS r JOIN idempotency AS i \
+    ON i.account_id = r.account_id AND i.operation = r.operation AND i.key = r.key";
+
 /// Deletes keys that were claimed in the same transaction, for effects that did not happen.
 pub(crate) async fn disclaim_in_tx(tx: &Tx, keys: Vec<&Key>) -> FaultResult<()> {
-    const DELETE: &str = "DELETE FROM idempotency AS i WHERE EXISTS (SELECT 1 FROM {rows} AS r \
-        WHERE i.account_id = r.account_id AND i.operation = r.operation AND i.key = r.key)";
     if keys.is_empty() {
         return Ok(());
     }
-    names(keys.into_iter()).execute(tx, DELETE, Vec::new()).await?;
+    names(keys.into_iter()).execute(tx, DISCLAIM, Vec::new()).await?;
     Ok(())
 }
 
 /// Returns the names of those keys that were used before.
 pub(crate) async fn used(connection: &impl ConnectionTrait, keys: Vec<&Key>) -> FaultResult<HashSet<Name>> {
-    const SELECT: &str = "SELECT i.account_id, i.operation, i.key FROM {rows} AS r JOIN idempotency AS i \
-        ON i.account_id = r.account_id AND i.operation = r.operation AND i.key = r.key";
     if keys.is_empty() {
         return Ok(HashSet::new());
     }
-    named(connection, names(keys.into_iter()), SELECT, Vec::new()).await
+    named(connection, names(keys.into_iter()), USED, Vec::new()).await
 }
 
 fn names<'a>(keys: impl Iterator<Item = &'a Key> + Clone) -> Rows {
@@ -185,4 +189,22 @@ async fn named(
         Ok((AccountId(account), row.try_get("", "operation")?, row.try_get("", "key")?))
     };
     found.into_iter().map(name).collect::<Result<_, DbErr>>().map_err(Fault::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::plans;
+
+    #[tokio::test]
+    async fn keys_are_looked_up_by_their_names() {
+        for sql in [DISCLAIM, USED] {
+            let rows = Rows::default()
+                .uuid("account_id", [Uuid::nil()])
+                .text("operation", ["checkout".to_owned()])
+                .text("key", ["a-key".to_owned()]);
+            let plan = plans::of(rows, sql, Vec::new()).await;
+            plans::assert_reads_by(&plan, "idempotency", "account_id=? AND operation=? AND key=?");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::{AccountId, ClaimId, OrderId, ReservationId, ShopId, TierId};
+use entity::{AccountId, ClaimId, OrderId, ReservationId, SeatMapId, ShopId, TierId};
 use serde::Serialize;
 
 use super::{caller::Caller, place::Place};
@@ -25,6 +25,8 @@ pub enum Command {
         opened: Vec<TierId>,
         /// The terms of a coupon's copies; `None` for places of an event.
         coupon_terms: Option<Arc<CouponTerms>>,
+        /// The seat map that the places are on. `None` does not check it.
+        map: Option<SeatMapId>,
     },
     /// Releases all active reservations of a cancelled event. Reservations that are being paid stay. Does nothing if the
     /// event is not cancelled.
@@ -84,6 +86,14 @@ pub enum Command {
     },
     /// Gives a buyer a copy of a free coupon.
     Claim(Arc<NewClaim>),
+    /// Counts a copy that changes hands, within the limit per buyer. A copy counts for its buyer forever, and for another
+    /// holder as long as that account has it.
+    Transfer {
+        /// The holder that gives it away, unless that is its buyer.
+        giver: Option<AccountId>,
+        /// The account that gets it, unless that is its buyer.
+        taker: Option<AccountId>,
+    },
     /// Expires all overdue reservations.
     Expire,
 }

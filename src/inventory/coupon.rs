@@ -80,6 +80,7 @@ pub(super) fn terms(app: &App, coupon: coupon::Model) -> FaultResult<Terms> {
         seat_tiers: Vec::new(),
         area_tiers: vec![Some(0)],
         orphan_rule: false,
+        seat_map: None,
         hall: std::sync::Arc::default(),
     })
 }

@@ -32,7 +32,11 @@ pub fn decide(
 ) -> Result<(Decision, Option<ReservationSnapshot>), Refusal> {
     let mut draft = Draft::new(stock, now);
     let reservation = match command {
-        Command::Reserve { id, caller, pick, opened, coupon_terms } => {
+        Command::Reserve { map, .. } if map.is_some() && *map != stock.terms.seat_map => {
+            // The event moved to another seat map after the places were looked up.
+            return Err(Refusal::UnknownPlaces);
+        }
+        Command::Reserve { id, caller, pick, opened, coupon_terms, .. } => {
             let coupon_terms = coupon_terms.as_deref();
             let wish = Wish { pick, opened, coupon_terms };
             Some(draft.reserve(*id, caller, wish)?)
@@ -49,6 +53,10 @@ pub fn decide(
         }
         Command::Claim(new_claim) => {
             draft.claim(new_claim)?;
+            None
+        }
+        Command::Transfer { giver, taker } => {
+            draft.transfer(*giver, *taker)?;
             None
         }
         Command::Expire => {
@@ -172,6 +180,25 @@ impl Draft<'_> {
         }
         self.buyers.insert(new_claim.buyer, Tally { taken: taken + 1, idle });
         self.claims.push(new_claim.clone());
+        Ok(())
+    }
+
+    /// Counts a copy that changes hands. The limit also holds for copies of other buyers.
+    fn transfer(&mut self, giver: Option<AccountId>, taker: Option<AccountId>) -> Result<(), Refusal> {
+        if let Some(giver) = giver {
+            let tally = self.tally(giver);
+            // Earlier versions of the server did not count received copies.
+            self.buyers.insert(giver, Tally { taken: tally.taken.saturating_sub(1), ..tally });
+        }
+        if let Some(taker) = taker {
+            self.expire_all_of(taker);
+            let limit = self.stock.terms.limit_per_buyer;
+            let Tally { taken, idle } = self.tally(taker);
+            if taken >= limit {
+                return Err(Refusal::LimitExceeded { limit, taken, own: OwnReservations::default() });
+            }
+            self.buyers.insert(taker, Tally { taken: taken + 1, idle });
+        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use entity::{InventoryId, TierId};
+use entity::{InventoryId, SeatMapId, TierId};
 use futures_util::{Stream, stream};
 use tokio::sync::broadcast::{
     self,
@@ -51,6 +51,8 @@ pub enum Message {
 pub struct Availability {
     /// The version.
     pub version: i64,
+    /// The seat map of an event. `None` for coupons.
+    pub seat_map: Option<SeatMapId>,
     /// By seat ordinal.
     pub seats: Vec<PublicStatus>,
     /// By area ordinal: the part that the audience sees.
@@ -312,6 +314,7 @@ fn look(stock: &Stock, audience: Audience<'_>) -> Availability {
     let tiers = terms.tiers.iter().zip(totals.tiers).filter(|(tier, _)| audience.sees(tier));
     Availability {
         version: stock.version,
+        seat_map: terms.seat_map,
         seats,
         areas,
         counts: totals.counts,

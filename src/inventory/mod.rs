@@ -35,6 +35,7 @@ pub mod proof;
 mod prune;
 mod queue;
 mod read;
+mod rebuild;
 mod recount;
 mod reserve;
 mod restored;
@@ -50,7 +51,7 @@ mod write;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    EventId, InventoryId, ReservationId,
+    AccountId, EventId, InventoryId, ReservationId,
     inventory::{self, buyer},
     reservation::{self, ReservationState},
 };
@@ -83,7 +84,7 @@ pub(crate) use self::{
     cancelled::release_all,
     coupon::{create_stock_in_tx, resize_stock_in_tx},
     origin::caller,
-    reserve::{ReserveOptions, ReserveRefusal, reserve_with},
+    reserve::{ReserveOptions, ReserveRefusal, reserve_on_map, reserve_with},
     watch::Changes,
 };
 use crate::{
@@ -197,6 +198,12 @@ pub async fn taken_of(
     Ok(rows.into_iter().map(|row| (row.inventory_id, row.taken.unsigned_abs())).collect())
 }
 
+/// Returns how many places or copies the account has, reserved or bought.
+pub(crate) async fn taken_by(app: &App, account: AccountId, id: impl Into<InventoryId>) -> FaultResult<u32> {
+    let row = buyer::Entity::find_by_id((id.into(), account)).one(app.store.read()).await?;
+    Ok(row.map_or(0, |row| row.taken.unsigned_abs()))
+}
+
 /// Returns the number of free places that the public can buy. `event::list` has the same in SQL.
 pub fn public_available(row: &inventory::Model) -> i32 {
     row.public_available.unwrap_or(row.available)
@@ -224,6 +231,23 @@ pub(crate) async fn retier_in_tx(
 ) -> FaultResult<()> {
     write::touch_in_tx(tx, event.into(), app.clock.now()).await?;
     recount::write_in_tx(app, tx, event, map).await
+}
+
+/// Replaces the places of an event by those of another seat map. Returns `false` and writes nothing if places are
+/// reserved, or were ever in an order.
+pub(crate) async fn rebuild_in_tx(
+    app: &App,
+    tx: &Tx,
+    event: EventId,
+    map: &venue::SeatMap,
+) -> FaultResult<bool> {
+    let areas: Vec<u32> = map.plan.areas.iter().map(|area| area.capacity).collect();
+    let seats = map.plan.seats.len();
+    let is_rebuilt = rebuild::rebuild_in_tx(tx, event.into(), seats, &areas, app.clock.now()).await?;
+    if is_rebuilt {
+        recount::write_in_tx(app, tx, event, map).await?;
+    }
+    Ok(is_rebuilt)
 }
 
 /// Makes every desk reload the terms of the event or coupon. Does nothing if it was never published.
@@ -323,10 +347,15 @@ async fn one<R: Send + Sync + 'static>(
     (companion, key): (Option<Companion<R>>, Option<IdempotencyClaim>),
 ) -> std::result::Result<Reservation, TransactionError<R>> {
     let transaction = InventoryTransaction { parts: vec![(inventory, vec![command])], companion, key };
-    let snapshot = transact(app, transaction)
-        .await?
-        .pop()
-        .ok_or_else(|| TransactionError::Fault(Fault::unavailable()))?;
+    only(transact(app, transaction).await, inventory)
+}
+
+/// Returns the only reservation of a transaction.
+fn only<R>(
+    result: std::result::Result<Vec<ReservationSnapshot>, TransactionError<R>>,
+    inventory: InventoryId,
+) -> std::result::Result<Reservation, TransactionError<R>> {
+    let snapshot = result?.pop().ok_or_else(|| TransactionError::Fault(Fault::unavailable()))?;
     Ok(Reservation { inventory, snapshot })
 }
 

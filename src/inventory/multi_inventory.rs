@@ -9,6 +9,8 @@ use tokio::{sync::MutexGuard, time::Instant};
 
 use super::{
     change::Version,
+    codes,
+    command::Refusal,
     companion::write_companion,
     coupon,
     decide::decide_all,
@@ -98,6 +100,10 @@ async fn attempt_once(
         let guard = write::guard_in_tx(&tx, desk.id, stock, now).await.map_err(TransactionError::Fault)?;
         if matches!(guard, GuardOutcome::Lost) {
             return Ok(AttemptOutcome::Lost);
+        }
+        // Behind the guard, so that the codes stay free until the commit.
+        if !codes::are_free_in_tx(&tx, desk.id, decisions).await.map_err(TransactionError::Fault)? {
+            return Err(TransactionError::Refused(Refusal::CodeTaken));
         }
         write::write_in_tx(&tx, desk.id, stock, change, now).await.map_err(TransactionError::Fault)?;
         coupon::write_claims_in_tx(&tx, desk.id, decisions.iter(), now)

@@ -1,7 +1,10 @@
-//! What the slice keeps in memory: the desks, the sources of reservations, and the proofs of human checks.
+//! What the slice keeps in memory: the desks, the sources of reservations, the proofs of human checks, and the seat maps of
+//! published events.
 
 use std::sync::Arc;
 
+use entity::{EventId, SeatMapId};
+use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
 use super::{desks::Desks, origins::Origins};
@@ -11,6 +14,9 @@ use crate::{
     human::{HumanCheck, Proofs, altcha::Altcha},
     keys::SigningKeys,
 };
+
+/// Events whose seat map's id is cached.
+const EVENTS_KNOWN_MAX: u64 = 100_000;
 
 /// The inventories' part of the application.
 pub struct InventoryParts {
@@ -22,6 +28,9 @@ pub struct InventoryParts {
     /// order, and leave connections to short reads.
     pub(crate) loads: Semaphore,
     pub(crate) origins: Origins,
+    /// The seat map's id of each published event. An event that moves to another one is updated when its terms are
+    /// reloaded.
+    pub(crate) maps_on_sale: Cache<EventId, SeatMapId>,
 }
 
 impl InventoryParts {
@@ -33,6 +42,7 @@ impl InventoryParts {
             desks: Desks::default(),
             loads: Semaphore::new(loads_at_once(config.database_connections)),
             origins: Origins::new(keys),
+            maps_on_sale: Cache::new(EVENTS_KNOWN_MAX),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reading an inventory: the whole stock at one version, or the log after a version.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
@@ -26,7 +26,7 @@ use crate::{
     error::{Fault, FaultResult, Object},
     money::{self, Money},
     store::Tx,
-    venue,
+    venue::{self, hall::Hall},
 };
 
 /// Reads the whole stock at one version.
@@ -53,7 +53,11 @@ pub(super) async fn stock_in_tx(
         Err(fault) => return Err(fault),
     };
     let terms = match TermsRows::read(tx, id.into()).await? {
-        TermsRows::Event { event, tiers, scopes } => event_terms(app, *event, &tiers, &scopes, map)?,
+        // Counts do not depend on the focal point.
+        TermsRows::Event { event, tiers, scopes } => {
+            let hall = map.hall.clone();
+            event_terms(app, *event, Priced { tiers: &tiers, scopes: &scopes, map, hall })?
+        }
         TermsRows::Coupon(_) => return Ok(None),
     };
     rows.into_stock(terms).map(Some)
@@ -180,18 +184,29 @@ impl TermsRows {
             Self::Coupon(row) => coupon::terms(app, *row),
             Self::Event { event, tiers, scopes } => {
                 let map = venue::seat_map(app, event.seat_map_id).await?;
-                event_terms(app, *event, &tiers, &scopes, &map)
+                if event.state != EventState::Draft {
+                    // The event may have moved to another seat map.
+                    app.inventory.maps_on_sale.insert(event.id, event.seat_map_id);
+                }
+                let hall = venue::hall_around(&map, event.focal_x.zip(event.focal_y)).await?;
+                event_terms(app, *event, Priced { tiers: &tiers, scopes: &scopes, map: &map, hall })
             }
         }
     }
 }
 
+/// The places of an event with their prices.
+struct Priced<'a> {
+    tiers: &'a [tier::Model],
+    scopes: &'a [scope::Model],
+    map: &'a venue::SeatMap,
+    hall: Arc<Hall>,
+}
+
 fn event_terms(
     app: &App,
     event: event::Model,
-    tiers: &[tier::Model],
-    scopes: &[scope::Model],
-    map: &venue::SeatMap,
+    Priced { tiers, scopes, map, hall }: Priced<'_>,
 ) -> FaultResult<Terms> {
     let index =
         |id: TierId| tiers.iter().position(|tier| tier.id == id).and_then(|index| u16::try_from(index).ok());
@@ -242,7 +257,8 @@ fn event_terms(
         seat_tiers,
         area_tiers,
         orphan_rule: event.orphan_rule,
-        hall: map.hall.clone(),
+        seat_map: Some(map.id),
+        hall,
     })
 }
 

@@ -1,17 +1,17 @@
 //! Reserving places: input validation, options, and one command to the desk.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use entity::{EventId, ReservationId, TierId};
+use entity::{CouponId, EventId, InventoryId, ReservationId, SeatMapId, TierId};
 use serde::Serialize;
 
 use super::{
     PLACES_MAX, Reservation, by_id,
-    command::{AccessibleParty, BestAvailable, Command, Pick, Refusal},
-    one,
+    command::{AccessibleParty, BestAvailable, Command, NewClaim, Pick, Refusal},
+    only,
     origin::caller,
     proof,
-    transaction::{Companion, TransactionError},
+    transaction::{Companion, InventoryTransaction, TransactionError, transact},
 };
 use crate::{
     app::App,
@@ -39,6 +39,10 @@ pub(crate) struct ReserveOptions<R> {
     pub(crate) companion: Option<Companion<R>>,
     /// The solution of a challenge, as sent by the client.
     pub(crate) proof: Option<String>,
+    /// A claim that is made together with the reservation, with its coupon.
+    pub(crate) grant: Option<(CouponId, Arc<NewClaim>)>,
+    /// The seat map that the places were looked up on. If the event has moved to another one, the places are unknown.
+    pub(crate) map: Option<SeatMapId>,
 }
 
 /// Why places were not reserved together with a companion's writes.
@@ -47,6 +51,8 @@ pub(crate) enum ReserveRefusal<R> {
     Places(Refusal),
     /// The companion refuses.
     Companion(R),
+    /// The code or the coupon of the claim has changed.
+    ClaimChanged,
 }
 
 /// Reserves places for the viewer, all or nothing, at fixed prices.
@@ -61,10 +67,23 @@ pub async fn reserve_with_proof(
     input: Reserve,
     proof: Option<String>,
 ) -> Result<Reservation, Refusal> {
-    let options = ReserveOptions::<Never> { opened: Vec::new(), companion: None, proof };
+    reserve_on_map(app, viewer, input, proof, None).await
+}
+
+/// Like [`reserve_with_proof`], for places that were looked up on this seat map.
+pub(crate) async fn reserve_on_map(
+    app: &App,
+    viewer: &Viewer,
+    input: Reserve,
+    proof: Option<String>,
+    map: Option<SeatMapId>,
+) -> Result<Reservation, Refusal> {
+    let options = ReserveOptions::<Never> { opened: Vec::new(), companion: None, proof, grant: None, map };
     reserve_with(app, viewer, input, options).await.map_err(|error| {
         error.map_refusal(|refusal| match refusal {
             ReserveRefusal::Places(refusal) => refusal,
+            // Nothing is claimed.
+            ReserveRefusal::ClaimChanged => Refusal::CodeTaken,
         })
     })
 }
@@ -88,7 +107,7 @@ async fn attempt<R: Send + Sync + 'static>(
     app: &App,
     viewer: &Viewer,
     mut input: Reserve,
-    ReserveOptions { opened, companion, proof }: ReserveOptions<R>,
+    ReserveOptions { opened, companion, proof, grant, map }: ReserveOptions<R>,
     key: &Key,
 ) -> Attempt<Reservation, ReserveRefusal<R>> {
     let proof = match proof {
@@ -105,16 +124,32 @@ async fn attempt<R: Send + Sync + 'static>(
         wish.opened.clone_from(&opened);
     }
     let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
-    let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None };
-    let reserved = one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await;
+    let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None, map };
+    let mut parts: Vec<(InventoryId, Vec<Command>)> = vec![(input.event.into(), vec![command])];
+    let is_granting = grant.is_some();
+    parts.extend(grant.map(|(coupon, claim)| (coupon.into(), vec![Command::Claim(claim)])));
+    let transaction = InventoryTransaction { parts, companion, key: Some((key.clone(), id.0)) };
+    let reserved = only(transact(app, transaction).await, input.event.into());
     let reserved = reserved.map_err(|error| match error {
+        TransactionError::Refused(Refusal::TermsChanged | Refusal::CodeTaken) if is_granting => {
+            Error::Refused(ReserveRefusal::ClaimChanged).into()
+        }
+        // Several desks do not look up the key of commands that they refuse.
+        TransactionError::Refused(refusal) if is_granting => {
+            Error::Refused(ReserveRefusal::Places(refusal)).into()
+        }
         TransactionError::Companion(refusal) => Error::Refused(ReserveRefusal::Companion(refusal)).into(),
         TransactionError::Refused(refusal) => AttemptError::RefusedUnused(ReserveRefusal::Places(refusal)),
         TransactionError::KeyUsed => AttemptError::KeyUsed,
         TransactionError::Fault(fault) => fault.into(),
     });
     // Nothing was reserved, so the proof can be used for another pick.
-    if let (Err(AttemptError::RefusedUnused(_)), Some(proof)) = (&reserved, proof) {
+    let is_refused = reserved.as_ref().is_err_and(|error| match error {
+        AttemptError::RefusedUnused(_) => true,
+        AttemptError::Failed(Error::Refused(_)) => is_granting,
+        AttemptError::Failed(Error::Fault(_)) | AttemptError::KeyUsed => false,
+    });
+    if let (true, Some(proof)) = (is_refused, proof) {
         app.inventory.proofs.give_back(&proof);
     }
     reserved

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::{TierId, event::BuyerRequirement};
+use entity::{SeatMapId, TierId, event::BuyerRequirement};
 
 use super::{fairness::Fairness, hoarding::Hoarding};
 use crate::venue::hall::Hall;
@@ -45,7 +45,9 @@ pub struct Terms {
     pub area_tiers: Vec<Option<u16>>,
     /// Whether picks that leave single seats are refused.
     pub orphan_rule: bool,
-    /// The geometry of the seat map, which never changes.
+    /// The seat map of an event. `None` for coupons.
+    pub seat_map: Option<SeatMapId>,
+    /// The geometry of the seat map around the event's focal point.
     pub hall: Arc<Hall>,
 }
 

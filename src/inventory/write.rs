@@ -148,6 +148,17 @@ pub(super) async fn create_in_tx(
         updated_at: Set(now),
     };
     inventory::Entity::insert(row).exec_without_returning(tx).await?;
+    insert_places_in_tx(tx, id, seats, areas).await?;
+    append_in_tx(tx, id, 1, &Change { terms: true, ..Change::default() }, now).await
+}
+
+/// Inserts the seats and areas of an inventory, all available.
+pub(super) async fn insert_places_in_tx(
+    tx: &Tx,
+    id: InventoryId,
+    seats: u32,
+    areas: &[u32],
+) -> FaultResult<()> {
     for first in (0..seats).step_by(ROWS_PER_STATEMENT) {
         let chunk = first..Ord::min(seats, first + u32::try_from(ROWS_PER_STATEMENT).unwrap_or(u32::MAX));
         let insert = "INSERT INTO inventory_seat (inventory_id, ordinal, status, epoch) \
@@ -162,7 +173,7 @@ pub(super) async fn create_in_tx(
         sold: Set(0),
     });
     area::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    append_in_tx(tx, id, 1, &Change { terms: true, ..Change::default() }, now).await
+    Ok(())
 }
 
 /// Appends the change of a version to the log.
@@ -274,6 +285,6 @@ fn appended(version: i64, change: &Change) -> FaultResult<Rows> {
     Ok(Rows::default().long("version", [version]).text("payload", [payload]))
 }
 
-fn signed(value: u32) -> i32 {
+pub(super) fn signed(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }

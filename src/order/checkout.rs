@@ -18,14 +18,15 @@ use super::{
     Refusal, ReservationRefusal, access,
     basket::{Basket, Line},
     by_id,
-    discounts::{DiscountedLines, discounted_lines},
+    discounts::{DiscountedLines, claims_refused, discounted_lines},
 };
 use crate::{
     app::App,
     auth::Viewer,
     coupon::{
+        claim_code::Grant,
         order_claims::{self, DiscountsChanged},
-        spend,
+        spend::{self, ClaimRefusal, GrantRefusal, Named, RefusedClaim, judge_refusal},
     },
     error::{Check, Error, Fault, FaultResult, Result},
     idempotency::{self, Attempt, AttemptError, Key},
@@ -36,6 +37,7 @@ use crate::{
     },
     limits::text,
     outbox,
+    readable_code::spell,
     store::Tx,
 };
 
@@ -43,8 +45,8 @@ use crate::{
 pub const RESERVATIONS_MAX: usize = 20;
 /// How often discounts are computed before the checkout fails as unavailable.
 const ATTEMPTS: usize = 8;
-/// Letters and digits without look-alikes.
-const NUMBER_ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+/// The characters of an order's number.
+const NUMBER_CHARS: usize = 10;
 
 /// The person that the order is for.
 #[derive(Clone, Debug, Serialize)]
@@ -112,9 +114,11 @@ async fn attempt(
     }
     let reservations: Vec<Reservation> = by_inventory.into_values().flatten().collect();
     let basket = Arc::new(Basket::of(app, &reservations).await?);
+    let mut was_closed = false;
     for _ in 0..ATTEMPTS {
         let claims = spend::NamedClaims { ids: &input.claims, codes: &input.codes };
         let discounted = discounted_lines(app, viewer, claims, &basket, &reservations).await?;
+        let (named, grants): (Vec<Named>, Vec<Grant>) = discounted.grants.iter().cloned().unzip();
         let draft = draft(app, account, contact, (&basket, discounted))?;
         let id = draft.id;
         match store(app, draft, &reservations, key.clone()).await {
@@ -124,9 +128,18 @@ async fn attempt(
             }
             // Race: the claims, their budgets or the places have changed.
             Err(TransactionError::Companion(DiscountsChanged)) => {}
-            Err(TransactionError::Refused(refusal)) => {
-                return Err(refused(app, input, &refusal).await?.into());
-            }
+            Err(TransactionError::Refused(refusal)) => match judge_refusal(app, &grants, &refusal) {
+                GrantRefusal::Changed => {}
+                GrantRefusal::Unclear if !was_closed => was_closed = true,
+                GrantRefusal::Unclear | GrantRefusal::Unrelated => {
+                    return Err(refused(app, input, &refusal).await?.into());
+                }
+                GrantRefusal::Refused => {
+                    let why = ClaimRefusal::UnknownCode;
+                    let all = named.into_iter().map(|named| RefusedClaim { named, why }).collect();
+                    return Err(claims_refused(&basket, all).into());
+                }
+            },
             Err(TransactionError::KeyUsed) => return Err(AttemptError::KeyUsed),
             Err(TransactionError::Fault(fault)) => return Err(fault.into()),
         }
@@ -141,13 +154,21 @@ async fn store(
     key: Key,
 ) -> std::result::Result<(), TransactionError<DiscountsChanged>> {
     let (id, account) = (draft.id, draft.account);
-    let parts = reservations
+    let mut parts: Vec<(InventoryId, Vec<Command>)> = reservations
         .chunk_by(|a, b| a.inventory == b.inventory)
         .map(|of_one| {
             let attach = |of: &Reservation| Command::Attach { id: of.snapshot.id, buyer: account, order: id };
             (of_one[0].inventory, of_one.iter().map(attach).collect())
         })
         .collect();
+    // The desks of their coupons make the claims before the companion reserves them for the order.
+    parts.extend(
+        draft
+            .discounted
+            .grants
+            .iter()
+            .map(|(_, grant)| (grant.coupon.into(), vec![Command::Claim(grant.new_claim.clone())])),
+    );
     let draft = Arc::new(draft);
     let companion: Companion<DiscountsChanged> = Box::new(move |tx, reservations| {
         let draft = draft.clone();
@@ -242,12 +263,11 @@ fn draft(
     (basket, discounted): (&Arc<Basket>, DiscountedLines),
 ) -> FaultResult<Draft> {
     let id = OrderId(app.clock.new_uuid());
-    let letters: [u8; 10] = app.random();
-    let number: String =
-        letters.iter().map(|byte| char::from(NUMBER_ALPHABET[usize::from(byte % 32)])).collect();
+    let number: String = spell(u128::from_be_bytes(app.random())).take(NUMBER_CHARS).collect();
+    let (begin, end) = number.split_at(NUMBER_CHARS / 2);
     Ok(Draft {
         id,
-        number: format!("{}-{}", &number[..5], &number[5..]),
+        number: format!("{begin}-{end}"),
         account,
         contact: contact.clone(),
         access_digest: access::digest_of(&access::token(app, id)?),

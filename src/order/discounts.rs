@@ -17,9 +17,10 @@ use crate::{
     app::App,
     auth::Viewer,
     coupon::{
+        claim_code::Grant,
         discount::{self, DiscountRefusal},
         order_claims::AppliedClaim,
-        spend::{self, ClaimRefusal, Found, RefusedClaim},
+        spend::{self, ClaimRefusal, Found, Named, RefusedClaim},
     },
     error::{Check, Error, Fault, FaultResult, Object, Result},
     inventory::{self, Reservation},
@@ -35,6 +36,8 @@ pub(super) struct DiscountedLines {
     pub(super) lines: Vec<Line>,
     /// The claims and their discounts.
     pub(super) spent: Vec<AppliedClaim>,
+    /// The claims that the order's transaction makes of unclaimed codes, and where the input names them.
+    pub(super) grants: Vec<(Named, Grant)>,
 }
 
 /// The discount of one of the viewer's claims, if it were spent alone.
@@ -58,7 +61,7 @@ pub(super) async fn discounted_lines(
 ) -> Result<DiscountedLines, Refusal> {
     let lines = basket.lines(reservations.iter().map(|reservation| &reservation.snapshot))?;
     if claims.is_empty() {
-        return Ok(DiscountedLines { lines, spent: Vec::new() });
+        return Ok(DiscountedLines { lines, spent: Vec::new(), grants: Vec::new() });
     }
     let found = free(app, viewer, claims, basket).await?;
     let offers = spend::offers(app, found.iter().map(|found| &found.claim)).await?;
@@ -78,7 +81,8 @@ pub(super) async fn discounted_lines(
         .filter_map(|discount| seen(discount.claim).map(|found| (discount, found.claim.version)))
         .map(|(discount, seen)| AppliedClaim { discount, seen })
         .collect();
-    Ok(DiscountedLines { lines, spent })
+    let grants = found.into_iter().filter_map(|found| Some((found.named, found.grant?))).collect();
+    Ok(DiscountedLines { lines, spent, grants })
 }
 
 /// Returns the named claims. Fails unless all of them are free. Claims of overdue orders are released first.
@@ -109,7 +113,7 @@ async fn free(
     if unavailable.is_empty() { Ok(found) } else { Err(claims_refused(basket, unavailable)) }
 }
 
-fn claims_refused(basket: &Basket, refused: Vec<RefusedClaim>) -> Error<Refusal> {
+pub(super) fn claims_refused(basket: &Basket, refused: Vec<RefusedClaim>) -> Error<Refusal> {
     Error::Refused(Refusal::Claims { currency: basket.currency.clone(), refused })
 }
 

@@ -1,22 +1,35 @@
-//! The search index of events: the words of their name, shop, venue and town. `coupon.rs` has the index of coupons.
+//! The search index of events, coupons and shops: the words of each object, and its sort key.
 //!
-//! The module is separate from the event slice because renaming a venue or a shop changes the index too.
+//! The module is separate from the slices because renaming a venue, a shop or a product changes the index of other
+//! objects too. It alone writes the column `sort_key` of these tables. [`spelling`](crate::spelling) defines the forms of
+//! words.
 
-pub(crate) mod coupon;
+mod coupons;
+mod events;
+mod fill;
+mod query;
+mod shops;
+mod vocabulary;
 
 use std::collections::{BTreeSet, HashMap};
 
-use entity::{EventId, ShopId, VenueId, event, shop, venue};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use entity::{CouponId, EventId, ProductId, SeriesId, ShopId, VenueId, coupon, event, shop};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityName, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, LockType, Query},
+};
+use uuid::Uuid;
 
-use crate::{error::FaultResult, store::Tx};
+pub(crate) use self::{
+    fill::fill,
+    query::{Search, parts},
+};
+use crate::{
+    error::{Fault, FaultResult},
+    spelling::{search::indexed_words, sort_key},
+    store::Tx,
+};
 
-/// Words of a search that are used; the rest is ignored.
-const SEARCH_WORDS_MAX: usize = 8;
-/// Characters of a word that are stored and compared; the rest is ignored.
-const WORD_CHARS_MAX: usize = 40;
-/// Words that are stored per event.
-const EVENT_WORDS_MAX: usize = 64;
 /// Rows per statement: well below the databases' limits of bound values.
 const ROWS_PER_STATEMENT: usize = 1_000;
 
@@ -25,95 +38,115 @@ const ROWS_PER_STATEMENT: usize = 1_000;
 pub(crate) enum Source {
     /// One event.
     Event(EventId),
-    /// A venue, with all its events.
+    /// All events of a series.
+    Series(SeriesId),
+    /// One coupon.
+    Coupon(CouponId),
+    /// A product's name, with all its coupons.
+    Product(ProductId),
+    /// A venue's name or town, with all its events.
     Venue(VenueId),
-    /// A shop, with all its events and coupons.
+    /// A shop's name, with all its events and coupons.
     Shop(ShopId),
+    /// A shop's description.
+    ShopDescription(ShopId),
 }
 
-/// Splits a text at all characters that are neither letters nor digits, and returns the words in lower case.
-pub(crate) fn words(text: &str) -> Vec<String> {
-    text.to_lowercase()
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| word.chars().take(WORD_CHARS_MAX).collect())
-        .collect()
+/// An entity whose objects are found by words and sorted by a name.
+pub(crate) trait Indexed: EntityTrait {
+    /// The words of the objects.
+    type Words: EntityTrait;
+    /// The object's id.
+    const ID: Self::Column;
+    /// The key by which the object is sorted.
+    const SORT_KEY: Self::Column;
+    /// The word.
+    const WORD: <Self::Words as EntityTrait>::Column;
+    /// The id of the object that has the word.
+    const OBJECT: <Self::Words as EntityTrait>::Column;
+    /// Words that are stored per object. The rest is not found.
+    const WORDS_MAX: usize;
+
+    /// Returns a query for the objects whose texts the change affects.
+    fn affected(changed: Source) -> Option<Select<Self>>;
+
+    /// Returns the texts of the selected objects.
+    fn texts_in_tx(tx: &Tx, select: Select<Self>) -> impl Future<Output = FaultResult<Vec<Texts>>> + Send;
 }
 
-/// Returns the words of a search. A result must match all of them.
-pub(crate) fn query_words(text: &str) -> Vec<String> {
-    let mut words = words(text);
-    words.truncate(SEARCH_WORDS_MAX);
-    words
+/// The texts of an object.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    id: Uuid,
+    /// The name by which the object is sorted.
+    name: String,
+    /// The stored sort key.
+    sort_key: String,
+    /// The texts with the object's words, the most important one first.
+    searched: Vec<String>,
 }
 
-/// Replaces the stored words of all events that the change affects.
+/// Replaces the stored words and sort keys of all objects that the change affects.
 pub(crate) async fn refresh_in_tx(tx: &Tx, changed: Source) -> FaultResult<()> {
-    if let Source::Shop(id) = changed {
-        coupon::refresh_in_tx(tx, coupon::Source::Shop(id)).await?;
+    let mut words = BTreeSet::new();
+    if let Some(shops) = shop::Entity::affected(changed) {
+        words.extend(store_in_tx(tx, shops).await?.words);
     }
-    let events: Vec<(EventId, String, ShopId, VenueId)> = event::Entity::find()
-        .select_only()
-        .columns([event::Column::Id, event::Column::Name, event::Column::ShopId, event::Column::VenueId])
-        .filter(match changed {
-            Source::Event(id) => event::Column::Id.eq(id),
-            Source::Venue(id) => event::Column::VenueId.eq(id),
-            Source::Shop(id) => event::Column::ShopId.eq(id),
-        })
-        .into_tuple()
-        .all(tx)
-        .await?;
-    let shops: BTreeSet<ShopId> = events.iter().map(|(_, _, shop, _)| *shop).collect();
-    let venues: BTreeSet<VenueId> = events.iter().map(|(_, _, _, venue)| *venue).collect();
-    let shops = shop_names(tx, shops).await?;
-    let venues: HashMap<VenueId, String> = venue::Entity::find()
-        .filter(venue::Column::Id.is_in(venues))
-        .all(tx)
-        .await?
-        .into_iter()
-        .map(|row| (row.id, format!("{} {}", row.name, row.city)))
-        .collect();
-    let ids: Vec<EventId> = events.iter().map(|(id, ..)| *id).collect();
+    if let Some(events) = event::Entity::affected(changed) {
+        words.extend(store_in_tx(tx, events).await?.words);
+    }
+    if let Some(coupons) = coupon::Entity::affected(changed) {
+        words.extend(store_in_tx(tx, coupons).await?.words);
+    }
+    vocabulary::add_in_tx(tx, &words).await
+}
+
+/// What was stored.
+struct Stored {
+    objects: usize,
+    words: BTreeSet<String>,
+}
+
+/// Replaces the words and the sort keys of the selected objects. They stay locked until the end of the transaction, so
+/// that their texts do not change before their words are stored.
+async fn store_in_tx<E: Indexed>(tx: &Tx, select: Select<E>) -> FaultResult<Stored> {
+    let all = E::texts_in_tx(tx, select.order_by_asc(E::ID).lock(LockType::NoKeyUpdate)).await?;
+    let ids: Vec<Uuid> = all.iter().map(|texts| texts.id).collect();
     for ids in ids.chunks(ROWS_PER_STATEMENT) {
-        event::word::Entity::delete_many()
-            .filter(event::word::Column::EventId.is_in(ids.iter().copied()))
-            .exec(tx)
-            .await?;
+        E::Words::delete_many().filter(E::OBJECT.is_in(ids.iter().copied())).exec(tx).await?;
     }
     let mut rows = Vec::new();
-    for (id, name, shop, venue) in events {
-        let texts = [Some(&name), shops.get(&shop), venues.get(&venue)];
-        let words: Vec<String> = texts.into_iter().flatten().flat_map(|text| words(text)).collect();
-        let words: BTreeSet<String> = words.into_iter().take(EVENT_WORDS_MAX).collect();
-        rows.extend(
-            words.into_iter().map(|word| event::word::ActiveModel { word: Set(word), event_id: Set(id) }),
-        );
+    for texts in &all {
+        let key = sort_key(&texts.name);
+        if key != texts.sort_key {
+            let update = E::update_many().col_expr(E::SORT_KEY, Expr::value(key));
+            update.filter(E::ID.eq(texts.id)).exec(tx).await?;
+        }
+        let mut words: Vec<String> = texts.searched.iter().flat_map(|text| indexed_words(text)).collect();
+        let mut seen = BTreeSet::new();
+        words.retain(|word| seen.insert(word.clone()));
+        words.truncate(E::WORDS_MAX);
+        rows.extend(words.into_iter().map(|word| (word, texts.id)));
     }
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        event::word::Entity::insert_many(rows.to_vec()).exec_without_returning(tx).await?;
+        let mut insert = Query::insert();
+        insert.into_table(E::Words::default().table_ref()).columns([E::WORD, E::OBJECT]);
+        for (word, object) in rows {
+            insert.values([word.as_str().into(), (*object).into()]).map_err(Fault::internal)?;
+        }
+        tx.execute(&insert).await?;
     }
-    Ok(())
+    Ok(Stored { objects: all.len(), words: rows.into_iter().map(|(word, _)| word).collect() })
 }
 
 /// Returns the shops' names.
 async fn shop_names(tx: &Tx, ids: BTreeSet<ShopId>) -> FaultResult<HashMap<ShopId, String>> {
-    let shops = shop::Entity::find().filter(shop::Column::Id.is_in(ids)).all(tx).await?;
-    Ok(shops.into_iter().map(|shop| (shop.id, shop.name)).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_split_into_lower_case_words() {
-        assert_eq!(words("  Die Zauberflöte – KV 620 (Kiel)"), ["die", "zauberflöte", "kv", "620", "kiel"]);
-        assert!(words("!!! – '%_").is_empty());
-        assert_eq!(words(&"x".repeat(100))[0].len(), WORD_CHARS_MAX);
-    }
-
-    #[test]
-    fn number_of_query_words_is_bounded() {
-        assert_eq!(query_words(&"a ".repeat(1_000)).len(), SEARCH_WORDS_MAX);
-    }
+    let shops: Vec<(ShopId, String)> = shop::Entity::find()
+        .select_only()
+        .columns([shop::Column::Id, shop::Column::Name])
+        .filter(shop::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(tx)
+        .await?;
+    Ok(shops.into_iter().collect())
 }

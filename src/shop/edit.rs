@@ -23,6 +23,7 @@ use crate::{
     limits::text,
     money, search_text,
     slug::{self, Candidates},
+    slug_owner::{self, Holder},
     store,
 };
 
@@ -97,6 +98,7 @@ async fn insert(
         id: ShopId(app.clock.new_uuid()),
         slug: String::new(),
         name,
+        sort_key: String::new(),
         description,
         currency: input.currency,
         category_id: input.category,
@@ -108,7 +110,9 @@ async fn insert(
     claim_if_keyed_in_tx(key, &tx, shop.id.0, now).await?;
     for slug in candidates.iter(|| app.jitter(0, u64::MAX - 1)) {
         shop.slug = slug;
-        if insert_in_tx(&tx, &shop).await? {
+        let is_free = slug_owner::take_in_tx(&tx, &shop.slug, Holder::Shop(shop.id)).await?;
+        if is_free && insert_in_tx(&tx, &shop).await? {
+            search_text::refresh_in_tx(&tx, search_text::Source::Shop(shop.id)).await?;
             let member = member::ActiveModel {
                 shop_id: Set(shop.id),
                 account_id: Set(owner),
@@ -150,10 +154,19 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<shop::M
     if let Some(Some(category)) = input.category {
         category::exists(app, category).await?;
     }
+    let changed = match name {
+        Some(_) => search_text::Source::Shop(input.shop),
+        None => search_text::Source::ShopDescription(input.shop),
+    };
     let tx = app.store.begin().await?;
     let shop = shop::Entity::find_by_id(input.shop).one(&tx).await?.ok_or(Fault::NotFound(Object::Shop))?;
     if shop.version != input.expected_version {
         return Err(Fault::Stale(Object::Shop).into());
+    }
+    if let Some(slug) = &input.slug
+        && !slug_owner::replace_in_tx(&tx, &shop.slug, slug, Holder::Shop(shop.id)).await?
+    {
+        return Err(Refusal::SlugTaken.into());
     }
     let row = shop::ActiveModel {
         id: Unchanged(shop.id),
@@ -166,7 +179,7 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<shop::M
     };
     match store::save_versioned::<shop::Entity>(&tx, row, shop.version, Object::Shop).await {
         Ok(shop) => {
-            search_text::refresh_in_tx(&tx, search_text::Source::Shop(shop.id)).await?;
+            search_text::refresh_in_tx(&tx, changed).await?;
             tx.commit().await?;
             Ok(shop)
         }

@@ -11,10 +11,10 @@ use std::collections::HashMap;
 use entity::{
     CategoryId, ShopId, shop,
     shop::{ShopRole, member as row},
+    slug_owner::SlugKind,
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
-    sea_query::{Expr, ExprTrait, Func, LikeExpr, SelectStatement},
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::SelectStatement,
 };
 
 pub(crate) use self::access::{authorise_owner, has_power, shops_seen, with_power};
@@ -30,7 +30,9 @@ use crate::{
     category,
     error::{Check, Error, Fault, FaultResult, Object},
     page::{self, Direction, Page, Window},
-    slug::IdOrSlug,
+    search_text::{self, Search},
+    slug::{self, IdOrSlug},
+    slug_owner,
 };
 
 /// The most characters that are searched for.
@@ -54,7 +56,7 @@ pub enum Refusal {
 pub struct Filter {
     /// In each of these categories or below it.
     pub categories: Vec<IdOrSlug<CategoryId>>,
-    /// With these words, as they stand, in the name or the description.
+    /// A search text. Each of its words must be found in the name or the description.
     pub search: Option<String>,
 }
 
@@ -76,33 +78,48 @@ pub async fn descriptions(app: &App, ids: Vec<ShopId>) -> FaultResult<Vec<(ShopI
     Ok(select.select_only().columns(columns).into_tuple().all(app.store.read()).await?)
 }
 
-/// The shop with this slug.
+/// The shop that has this slug, or had it before.
 pub async fn by_slug(app: &App, slug: &str) -> FaultResult<shop::Model> {
-    shop::Entity::find()
-        .filter(shop::Column::Slug.eq(slug))
-        .one(app.store.read())
-        .await?
-        .ok_or(Fault::NotFound(Object::Shop))
+    let mut found = shop::Entity::find()
+        .filter(shop::Column::Id.in_subquery(with_slug(slug)))
+        .all(app.store.read())
+        .await?;
+    found.sort_by_key(|shop| shop.slug != slug::normal(slug));
+    found.into_iter().next().ok_or(Fault::NotFound(Object::Shop))
 }
 
-/// Returns a query for the id of the shop with this slug.
+/// Returns a query for the id of the shop that has or had this slug.
 pub(crate) fn with_slug(slug: &str) -> SelectStatement {
-    shop::Entity::find()
-        .select_only()
-        .column(shop::Column::Id)
-        .filter(shop::Column::Slug.eq(slug))
-        .into_query()
+    let slug = slug::normal(slug);
+    let now =
+        shop::Entity::find().select_only().column(shop::Column::Id).filter(shop::Column::Slug.eq(&slug));
+    slug_owner::or_former(now.into_query(), SlugKind::Shop, &slug)
 }
 
-/// A page of the shops, by name. Their descriptions are left empty: see [`descriptions`].
-pub async fn list(
-    app: &App,
-    filter: &Filter,
-    window: Window<(String, ShopId)>,
-) -> FaultResult<Page<shop::Model>> {
-    let select = page::without(filtered(app, filter).await?, &[shop::Column::Description]);
-    page::read(app.store.read(), select, (shop::Column::Name, shop::Column::Id), Direction::Ascending, window)
-        .await
+/// The position of a shop in a list: the rank of its match, its sort key, and its id.
+pub type Key = (usize, String, ShopId);
+
+/// A page of the shops with their positions: the best matches of the search first, then by name. Their descriptions are
+/// left empty: see [`descriptions`].
+pub async fn list(app: &App, filter: &Filter, window: Window<Key>) -> FaultResult<Page<(Key, shop::Model)>> {
+    if let Some(search) = &filter.search {
+        Check::default().opaque(search, "filter.search", 0..=SEARCH_MAX).done()?;
+    }
+    let search = Search::new(app.store.read(), filter.search.as_deref()).await?;
+    let mut select = page::without(shop::Entity::find(), &[shop::Column::Description]);
+    for category in &filter.categories {
+        let below = category::subtree(app, category).await?;
+        select = select.filter(shop::Column::CategoryId.in_subquery(below));
+    }
+    if let Some(search) = &search {
+        select = select.filter(search.matching::<shop::Entity>());
+    }
+    let window = window.keyed(|(part, name, id)| (!name.contains('\0')).then_some((part, (name, id))))?;
+    let ranks = search_text::parts::<shop::Entity>(search.as_ref());
+    let parts = ranks.into_iter().map(|rank| (rank, Direction::Ascending)).collect();
+    let columns = (shop::Column::SortKey, shop::Column::Id);
+    let page = page::read_parts(app.store.read(), select, parts, columns, window).await?;
+    Ok(page.map(|(part, shop)| ((part, shop.sort_key.clone(), shop.id), shop)))
 }
 
 /// The viewer's roles in those of the shops where there is one.
@@ -131,27 +148,8 @@ pub async fn memberships_of(app: &App, viewer: &Viewer) -> FaultResult<Vec<(Shop
         .await?;
     let roles: HashMap<ShopId, ShopRole> = rows.iter().map(|row| (row.shop_id, row.role)).collect();
     let mut shops = by_ids(app, roles.keys().copied().collect()).await?;
-    shops.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    shops.sort_by(|a, b| (&a.sort_key, a.id).cmp(&(&b.sort_key, b.id)));
     Ok(shops.into_iter().filter_map(|shop| Some((*roles.get(&shop.id)?, shop))).collect())
-}
-
-async fn filtered(app: &App, filter: &Filter) -> FaultResult<Select<shop::Entity>> {
-    let mut select = shop::Entity::find();
-    for category in &filter.categories {
-        let below = category::subtree(app, category).await?;
-        select = select.filter(shop::Column::CategoryId.in_subquery(below));
-    }
-    if let Some(search) = &filter.search {
-        Check::default().opaque(search, "filter.search", 0..=SEARCH_MAX).done()?;
-        let pattern = rules::contains_pattern(search);
-        let like = |column: shop::Column| {
-            Expr::expr(Func::lower(Expr::col((shop::Entity, column))))
-                .like(LikeExpr::new(pattern.clone()).escape('\\'))
-        };
-        select = select
-            .filter(Condition::any().add(like(shop::Column::Name)).add(like(shop::Column::Description)));
-    }
-    Ok(select)
 }
 
 /// The same for a foreign and a missing shop.

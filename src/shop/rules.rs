@@ -46,19 +46,6 @@ pub fn staffed(roles: impl Iterator<Item = ShopRole>) -> Result<(), Refusal> {
     }
 }
 
-/// Returns a `LIKE` pattern for lower-case texts that contain `search` literally. The escape character is `\`.
-pub fn contains_pattern(search: &str) -> String {
-    let mut pattern = String::from("%");
-    for letter in search.trim().to_lowercase().chars() {
-        if matches!(letter, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(letter);
-    }
-    pattern.push('%');
-    pattern
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,15 +77,6 @@ mod tests {
             ([vec![Owner], vec![Scanner; 200]].concat(), Err(Refusal::TooManyMembers)),
         ] {
             assert_eq!(staffed(roles.into_iter()), verdict);
-        }
-    }
-
-    #[test]
-    fn search_text_has_no_wildcards() {
-        for (search, pattern) in
-            [("Jazz", "%jazz%"), (" 50% off ", "%50\\% off%"), ("a_b\\c", "%a\\_b\\\\c%"), ("", "%%")]
-        {
-            assert_eq!(contains_pattern(search), pattern);
         }
     }
 }

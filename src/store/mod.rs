@@ -16,6 +16,8 @@ mod hosts;
 mod lock;
 mod open;
 pub(crate) mod outage;
+#[cfg(test)]
+pub(crate) mod plans;
 mod pool;
 mod postgres;
 mod primary;
@@ -289,6 +291,17 @@ pub fn violates(error: &DbErr, name: &str, column: &str) -> bool {
         }
         Some(_) | None => false,
     }
+}
+
+/// Returns whether the write violated a foreign key: it refers to a missing row, or deletes a row that others refer to.
+pub fn is_missing_reference(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
+}
+
+/// Returns the same as [`is_missing_reference`] for the fault of [`save_versioned`].
+pub fn refers_to_missing(fault: &Fault) -> bool {
+    let Fault::Internal(source) = fault else { return false };
+    source.downcast_ref::<DbErr>().is_some_and(is_missing_reference)
 }
 
 /// Returns the same as [`violates`] for the fault of [`save_versioned`].

@@ -9,6 +9,7 @@ use entity::{
 use sea_orm::EntityTrait;
 
 use super::{
+    code::ReadHint,
     entries,
     scan::{self, Direction, Scan},
 };
@@ -20,6 +21,9 @@ use crate::{
     idempotency::{Key, once_if_keyed},
     shop::{self, rules::Power},
 };
+
+/// Characters of a scanned text.
+const CODE_INPUT_CHARS: usize = 2_000;
 
 /// The input of a check-in or a check-out.
 #[derive(Clone, Debug)]
@@ -55,7 +59,9 @@ impl Scanned {
 /// Reasons why the holder does not pass, or why a check-in is not undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Not a code of this server, or altered.
+    /// Not a ticket code, or a copy that cannot be read. No signature was checked.
+    Unreadable(ReadHint),
+    /// The signature of the code is wrong.
     Forged,
     /// A ticket of another event. `None` if it is of another shop.
     WrongEvent(Option<Scanned>),
@@ -134,7 +140,9 @@ async fn scan(
     (operation, direction): (&'static str, Direction),
 ) -> Result<ticket::Model, Refusal> {
     viewer.user()?;
-    Check::default().opaque(&input.code, "code", 1..=2_000).done()?;
+    // Scanners and copies add control characters, so only the length is checked.
+    let is_short = (1..=CODE_INPUT_CHARS).contains(&input.code.chars().count());
+    Check::default().that(is_short, "code", "must have 1 to 2000 characters").done()?;
     let key = Key::of_viewer(viewer, operation, input.key.as_deref(), &(&input.code, input.event))?;
     let replay = |id| accepted(app, viewer, CheckInId(id), direction);
     let scan = Scan { viewer, direction, code: &input.code, gate: input.event, key: key.as_ref() };

@@ -11,7 +11,7 @@ use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
 use super::{
     Refusal, Scanned,
-    code::{self, Claims},
+    code::{self, Claims, CodeFault},
     entries::{Past, past_of},
     rules::{self, Admittance},
 };
@@ -91,13 +91,14 @@ async fn run(
     scan: &Scan<'_>,
 ) -> std::result::Result<ticket::Model, ScanError> {
     let foreign = |refusal| ScanError::Foreign(Error::Refused(refusal).into());
-    let claims = code::verify(&app.ticket.verifier, scan.code).map_err(|_| foreign(Refusal::Forged))?;
+    let claims = code::verify(&app.ticket.verifier, scan.code).map_err(|fault| foreign(fault.into()))?;
     for _ in 0..ATTEMPTS {
         let ticket = ticket::Entity::find_by_id(TicketId(claims.ticket))
             .one(app.store.read())
             .await
             .map_err(Fault::from)?
-            .ok_or_else(|| foreign(Refusal::Forged))?;
+            // A genuine ticket, but of another database with the same keys.
+            .ok_or_else(|| foreign(Refusal::WrongEvent(None)))?;
         match shop::authorise(app, scan.viewer, ticket.shop_id, Power::Scan).await {
             Ok(()) => {}
             // A genuine ticket, but of another shop.
@@ -204,8 +205,19 @@ fn outcome_of(refusal: &Refusal) -> ScanOutcome {
         Refusal::EventCancelled(_) => ScanOutcome::EventCancelled,
         Refusal::Void(_) => ScanOutcome::Void,
         Refusal::Superseded(_) => ScanOutcome::Superseded,
-        Refusal::WrongEvent(_) | Refusal::Forged | Refusal::Undone(_) | Refusal::NotCheckedIn(_) => {
-            ScanOutcome::WrongEvent
+        Refusal::WrongEvent(_)
+        | Refusal::Unreadable(_)
+        | Refusal::Forged
+        | Refusal::Undone(_)
+        | Refusal::NotCheckedIn(_) => ScanOutcome::WrongEvent,
+    }
+}
+
+impl From<CodeFault> for Refusal {
+    fn from(fault: CodeFault) -> Self {
+        match fault {
+            CodeFault::Unreadable(hint) => Self::Unreadable(hint),
+            CodeFault::Forged => Self::Forged,
         }
     }
 }

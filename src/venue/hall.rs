@@ -73,10 +73,14 @@ pub struct Hall {
 impl Eq for Hall {}
 
 impl Hall {
-    /// Arranges the plan's seats.
+    /// Arranges the plan's seats around its focal point.
     pub fn new(plan: &Plan) -> Self {
-        let (x, y) = plan.focal_point();
-        let focal = Point { x: (x * 1e3).round(), y: (y * 1e3).round() };
+        let focal = Point { x: (plan.focal.x * 1e3).round(), y: (plan.focal.y * 1e3).round() };
+        Self::around(plan, focal)
+    }
+
+    /// Arranges the plan's seats around another focal point.
+    pub fn around(plan: &Plan, focal: Point) -> Self {
         let points: Vec<(i64, i64)> =
             plan.seats.iter().map(|seat| (thousandths(seat.x), thousandths(seat.y))).collect();
         let mut parted: Vec<(u64, Vec<usize>)> = plan

@@ -5,6 +5,7 @@ pub mod find;
 pub mod hall;
 pub mod parts;
 pub mod plan;
+pub mod revisions;
 pub mod rules;
 mod seat_map;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use entity::{SeatMapId, venue};
 use hall::Hall;
-use plan::Plan;
+use plan::{ImportOptions, Plan, Warning};
 use sea_orm::EntityTrait;
 
 pub use self::seat_map::SeatMap;
@@ -40,18 +41,29 @@ async fn read_seat_map(app: &App, id: SeatMapId) -> FaultResult<Arc<SeatMap>> {
         .one(app.store.read())
         .await?
         .ok_or(Fault::NotFound(Object::SeatMap))?;
-    let arranged = arranged(row.plan).await?;
-    let (plan, hall) =
+    let arranged = arranged(row.plan, ImportOptions::default()).await?;
+    let (plan, hall, _) =
         arranged.map_err(|faults| Fault::internal(format!("a stored plan is bad: {faults:?}")))?;
     Ok(Arc::new(SeatMap { id, venue: row.venue_id, revision: row.revision, plan, hall }))
 }
 
+/// Returns the map's geometry around another focal point, in thousandths of a plan unit, or its own geometry.
+pub(crate) async fn hall_around(map: &Arc<SeatMap>, focal: Option<(i32, i32)>) -> FaultResult<Arc<Hall>> {
+    let Some((x, y)) = focal else { return Ok(map.hall.clone()) };
+    let (map, focal) = (map.clone(), hall::Point { x: x.into(), y: y.into() });
+    let arrange = move || Arc::new(Hall::around(&map.plan, focal));
+    tokio::task::spawn_blocking(arrange).await.map_err(Fault::internal)
+}
+
+/// A parsed plan, its geometry, and what was repaired or guessed.
+type Arranged = (Plan, Arc<Hall>, Vec<Warning>);
+
 /// Parses a plan and arranges its geometry on a blocking thread, because this can take long.
-async fn arranged(text: String) -> FaultResult<Result<(Plan, Arc<Hall>), Vec<plan::Fault>>> {
+async fn arranged(text: String, options: ImportOptions) -> FaultResult<Result<Arranged, Vec<plan::Fault>>> {
     let arrange = move || {
-        let plan = Plan::parse(&text)?;
+        let (plan, warnings) = Plan::import(&text, options)?;
         let hall = Arc::new(Hall::new(&plan));
-        Ok((plan, hall))
+        Ok((plan, hall, warnings))
     };
     tokio::task::spawn_blocking(arrange).await.map_err(Fault::internal)
 }

@@ -19,13 +19,15 @@ pub struct VenueParts {
     pub(crate) public_events: PublicEvents,
 }
 
-/// Queries for public events, which the event slice provides. A venue and a seat map are public if they have one.
+/// Queries for events, which the event slice provides. A venue and a seat map are public if they have one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublicEvents {
     /// Selects those at the venue of the outer query.
     pub(crate) at_venue: fn() -> SelectStatement,
     /// Selects those on the seat map of the outer query.
     pub(crate) on_map: fn() -> SelectStatement,
+    /// Selects all events on this seat map, also those that are not public.
+    pub(crate) all_on_map: fn(SeatMapId) -> SelectStatement,
 }
 
 impl VenueParts {

@@ -19,6 +19,11 @@ pub const REVISIONS_MAX: i32 = 100;
 pub enum Refusal {
     /// The venue already has [`REVISIONS_MAX`] revisions of its seat map.
     TooManyRevisions,
+    /// Events use the seat map.
+    InUse {
+        /// The number of events.
+        events: u32,
+    },
 }
 
 /// The editable details of a venue.
@@ -115,12 +120,10 @@ impl Change {
     }
 }
 
-/// Returns the number of the next revision.
-pub fn next_revision(latest: Option<i32>) -> Result<i32, Refusal> {
-    match latest.unwrap_or(0) {
-        latest if latest >= REVISIONS_MAX => Err(Refusal::TooManyRevisions),
-        latest => Ok(latest + 1),
-    }
+/// Returns the number of the next revision of a venue with `count` revisions, of which `latest` is the newest.
+pub fn next_revision(latest: Option<i32>, count: u64) -> Result<i32, Refusal> {
+    let most = u64::try_from(REVISIONS_MAX).unwrap_or_default();
+    if count >= most { Err(Refusal::TooManyRevisions) } else { Ok(latest.unwrap_or(0).saturating_add(1)) }
 }
 
 #[cfg(test)]
@@ -171,8 +174,9 @@ mod tests {
 
     #[test]
     fn revisions_count_from_one_to_the_most_that_is_kept() {
-        assert_eq!(next_revision(None), Ok(1));
-        assert_eq!(next_revision(Some(99)), Ok(100));
-        assert_eq!(next_revision(Some(REVISIONS_MAX)), Err(Refusal::TooManyRevisions));
+        assert_eq!(next_revision(None, 0), Ok(1));
+        assert_eq!(next_revision(Some(99), 99), Ok(100));
+        assert_eq!(next_revision(Some(REVISIONS_MAX), 100), Err(Refusal::TooManyRevisions));
+        assert_eq!(next_revision(Some(REVISIONS_MAX), 99), Ok(101), "one was deleted");
     }
 }

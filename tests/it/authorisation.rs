@@ -67,10 +67,16 @@ const POLICIES: &[(&str, &str, Policy)] = &[
     ("Mutation", "createVenue", User),
     ("Mutation", "updateVenue", User),
     ("Mutation", "importSeatMap", User),
+    ("Mutation", "deleteSeatMap", User),
     ("Mutation", "createEvent", User),
     ("Mutation", "updateEvent", User),
     ("Mutation", "publishEvent", User),
     ("Mutation", "cancelEvent", User),
+    ("Mutation", "duplicateEvent", User),
+    ("Mutation", "createEvents", User),
+    ("Mutation", "publishEvents", User),
+    ("Mutation", "deleteEvent", User),
+    ("Mutation", "changeEventSeatMap", User),
     ("Mutation", "createTier", User),
     ("Mutation", "updateTier", User),
     ("Mutation", "deleteTier", User),
@@ -96,6 +102,7 @@ const POLICIES: &[(&str, &str, Policy)] = &[
     ("Mutation", "pauseCoupon", User),
     ("Mutation", "resumeCoupon", User),
     ("Mutation", "endCoupon", User),
+    ("Mutation", "deleteCoupon", User),
     ("Mutation", "claimCoupon", Account),
     ("Mutation", "releaseClaim", Account),
     ("Mutation", "reserveCoupon", Account),
@@ -105,6 +112,7 @@ const POLICIES: &[(&str, &str, Policy)] = &[
     ("Mutation", "claimCode", Account),
     ("Mutation", "importCouponCodes", User),
     ("Mutation", "generateCouponCodes", User),
+    ("Mutation", "withdrawCouponCode", User),
     ("Subscription", "seatAvailability", Public),
     ("Subscription", "couponAvailability", Public),
     ("Subscription", "couponCounts", User),
@@ -156,8 +164,13 @@ async fn somebodys(world: &World, stage: &Stage) -> BTreeMap<String, String> {
     let about = "query($event: ID!) { event(id: $event) { tiers { id } } viewer { account { id } } }";
     let about = world.gql(Some(&stage.vendor), about, json!({ "event": stage.event })).await.good();
     let (ticket, tier) = (bought.text("order.tickets.0.id"), about.text("event.tiers.0.id"));
+    let series = "mutation($event: ID!) { createEvents(input: { eventId: $event,
+        dates: { startsAt: [\"2027-05-01T18:00:00Z\"] } }) { events { seriesId } errors { code } } }";
+    let series = world.gql(Some(&stage.vendor), series, json!({ "event": stage.event })).await.good();
+    let series = series.text("createEvents.events.0.seriesId");
     let ids = [
         ("eventId", &stage.event),
+        ("seriesId", &series),
         ("shopId", &stage.shop),
         ("venueId", &stage.venue),
         ("seatMapId", &stage.map),

@@ -106,7 +106,9 @@ const REPEATABLE: &[(&str, &str)] = &[
     ("releaseClaim", "returns a released claim again"),
     ("shareClaim", "the new token replaces the one that was lost"),
     ("acceptClaim", "the token is the key"),
+    ("publishEvents", "publishes the drafts that are left"),
     ("cancelOrder", "an order ends once"),
+    ("deleteSeatMap", "a seat map is deleted once"),
     ("confirmPayment", "asks for the state"),
     ("cancelPayment", "a payment ends once"),
 ];

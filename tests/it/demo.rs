@@ -31,7 +31,7 @@ fn an_empty_database_is_filled_once() {
         server::close(second, Duration::from_secs(10)).await;
 
         for (status, events) in [
-            ("ON_SALE", 6),
+            ("ON_SALE", 9),
             ("UPCOMING", 2),
             ("SOLD_OUT", 1),
             ("SALES_ENDED", 1),

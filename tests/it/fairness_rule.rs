@@ -49,6 +49,7 @@ fn stock() -> Stock {
         seat_tiers: (0..SEATS).map(|seat| u16::try_from(seat % 2).ok()).collect(),
         area_tiers: Vec::new(),
         orphan_rule: false,
+        seat_map: None,
         hall: std::sync::Arc::default(),
     };
     let free = Seat { status: SeatStatus::Available, epoch: 0, reservation: None };
@@ -265,6 +266,7 @@ fn reserve(pair: &mut Pair, model: &mut Model, id: ReservationId, seat: u32) {
             pick: Pick::Seats(vec![seat]),
             opened: vec![],
             coupon_terms: None,
+            map: None,
         },
         model.now,
     );
@@ -337,6 +339,7 @@ fn lowered_budget_keeps_existing_discounts() {
         pick: Pick::Seats(vec![0]),
         opened: Vec::new(),
         coupon_terms: None,
+        map: None,
     };
     pair.act(&reserve(1), 0).expect("reserved");
     pair.act(&Command::Expire, RESERVATION_SECONDS).expect("written down");

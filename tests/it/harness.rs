@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 
 use crate::support::blocking::block_on;
 use crate::support::link::{Link, New};
+use crate::support::panics::{self, Watcher};
 use crate::support::postgres::{self, Cluster, Durability};
 use crate::support::sqlite;
 
@@ -236,6 +237,30 @@ fn link_delays_stalls_and_cuts_connections() {
         link.heal();
         one(&mut connect().await.expect("a connection")).await.expect("an answer");
     });
+}
+
+#[test]
+fn panics_of_all_tasks_of_a_server_are_recorded() {
+    panics::watch();
+    let [ours, others] = [(); 2].map(|()| tokio::runtime::Runtime::new().expect("a runtime"));
+    ours.block_on(async {
+        tokio::spawn(async { panic!("planted in a task") }).await.expect_err("it panics");
+        tokio::task::spawn_blocking(|| panic!("planted in a thread")).await.expect_err("it panics");
+        // A contained panic, as the router contains those of its handlers.
+        std::panic::catch_unwind(|| panic!("planted in a handler")).expect_err("it panics");
+    });
+    let seen = panics::of(ours.handle().id()).join("\n");
+    for place in ["a task", "a thread", "a handler"] {
+        assert!(seen.contains(&format!("planted in {place}")), "{place}: {seen}");
+    }
+    assert!(!panics::of(others.handle().id()).join("\n").contains("planted"), "of another test");
+}
+
+#[test]
+fn panic_in_the_log_of_a_server_process_fails_the_test() {
+    let judged = |log: &'static [u8]| std::panic::catch_unwind(|| Watcher::of(log).judge()).is_ok();
+    assert!(judged(b"listening\n"));
+    assert!(!judged(b"listening\nthread 'tokio' panicked at src/http/files.rs:91:5:\n"));
 }
 
 /// The process id of the server that lives in a directory.

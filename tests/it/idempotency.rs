@@ -33,11 +33,14 @@ const TABLE: &[(&str, &str)] = &[
     ("redeemClaim", "claim { id balance { amount } }"),
     ("importCouponCodes", "coupon { id } imported"),
     ("generateCouponCodes", "coupon { id } generated"),
+    ("withdrawCouponCode", "coupon { id stock }"),
     ("createCategory", "category { id }"),
     ("createShop", "shop { id }"),
     ("createVenue", "venue { id }"),
     ("importSeatMap", "seatMap { id revision }"),
     ("createEvent", "event { id }"),
+    ("duplicateEvent", "event { id }"),
+    ("createEvents", "event { id seriesId } events { id }"),
     ("createTier", "tier { id }"),
     ("createProduct", "product { id }"),
     ("createCoupon", "coupon { id }"),
@@ -253,6 +256,16 @@ async fn call(world: &World, stage: &Stage, mutation: &str, round: usize) -> Cal
                 changed: json!({ "count": 8 }),
             }
         }
+        "withdrawCouponCode" => {
+            let coupon = world.draft_coupon(stage, json!({ "codes": "UPLOADED" })).await;
+            let codes = format!("GONE-{round}-1\nGONE-{round}-2\n");
+            world.import_codes(&stage.vendor, &coupon, &codes).await.good();
+            Call {
+                token: stage.vendor.clone(),
+                input: json!({ "couponId": coupon, "code": format!("GONE-{round}-1") }),
+                changed: json!({ "code": format!("GONE-{round}-2") }),
+            }
+        }
         other => created(world, stage, other, round).await,
     }
 }
@@ -280,6 +293,14 @@ async fn created(world: &World, stage: &Stage, mutation: &str, round: usize) -> 
             (json!({ "venueId": stage.venue, "plan": small_plan() }), changed)
         }
         "createEvent" => (draft(world, stage, &name), other),
+        "duplicateEvent" => {
+            (json!({ "eventId": stage.event, "startsAt": "2027-05-01T18:00:00Z", "name": name }), other)
+        }
+        "createEvents" => {
+            let day = 10 * round + 1;
+            let starts = [0, 1, 2].map(|more| format!("2027-05-{:02}T18:00:00Z", day + more));
+            (json!({ "eventId": stage.event, "dates": { "startsAt": starts }, "name": name }), other)
+        }
         "createTier" => {
             let document = document("createEvent", "event { id }");
             let draft = json!({ "input": draft(world, stage, &format!("Draft for {name}")) });

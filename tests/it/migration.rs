@@ -54,7 +54,7 @@ fn bought_coupon(id: &str, at: &str) -> [String; 9] {
     let digest = if id.starts_with('X') { "X'01'" } else { "'\\x01'" };
     [
         format!("INSERT INTO category VALUES ({id}, NULL, 'food', 'Food', '/food', 0, 1, {at}, {at})"),
-        format!("INSERT INTO shop VALUES ({id}, 'shop', 'Shop', '', 'EUR', {id}, 1, {at}, {at})"),
+        shop(id, "shop", id, at),
         format!(
             "INSERT INTO coupon (id, shop_id, category_id, title, description, terms, kind, amount_minor, currency, \
              price_minor, tax_basis_points, codes, limit_per_buyer, shareable, minimum_spend_minor, exclusive, \
@@ -87,11 +87,18 @@ fn bought_coupon(id: &str, at: &str) -> [String; 9] {
     ]
 }
 
+fn shop(id: &str, slug: &str, category: &str, at: &str) -> String {
+    format!(
+        "INSERT INTO shop (id, slug, name, description, currency, category_id, version, created_at, updated_at) \
+         VALUES ({id}, '{slug}', 'Shop', '', 'EUR', {category}, 1, {at}, {at})"
+    )
+}
+
 /// A code that two shops have, one of them in somebody's hands.
 fn codes_of_two_shops(id: &str, at: &str) -> [String; 5] {
     let other = id.replace("01020304", "02020304");
     [
-        format!("INSERT INTO shop VALUES ({other}, 'other', 'Other', '', 'EUR', {id}, 1, {at}, {at})"),
+        shop(&other, "other", id, at),
         format!(
             "INSERT INTO coupon (id, shop_id, category_id, title, description, terms, kind, amount_minor, currency, \
              price_minor, tax_basis_points, codes, stock, limit_per_buyer, shareable, minimum_spend_minor, exclusive, \
@@ -164,8 +171,11 @@ async fn selects(db: &DatabaseConnection) {
         entity::sandbox::refund::Entity,
         entity::session::Entity,
         entity::session::refresh::Entity,
+        entity::search::deletion::Entity,
         entity::shop::Entity,
         entity::shop::member::Entity,
+        entity::shop::word::Entity,
+        entity::slug_owner::Entity,
         entity::ticket::Entity,
         entity::ticket::check_in::Entity,
         entity::tier::Entity,

@@ -46,6 +46,7 @@ fn stock(capacity: u32) -> Stock {
         seat_tiers: Vec::new(),
         area_tiers: vec![Some(0)],
         orphan_rule: false,
+        seat_map: None,
         hall: std::sync::Arc::default(),
     };
     Stock {
@@ -146,6 +147,7 @@ impl Sale {
             pick: Pick::Admission { area: 0, quantity },
             opened: Vec::new(),
             coupon_terms: None,
+            map: None,
         };
         match self.decide(&command, second) {
             Ok(()) => self.plan(id, buyer, second),

@@ -10,7 +10,7 @@ const LIMITS: &str = "{ limits { pageSize defaultPageSize
     requests { bodyBytes importBodyBytes responseBytes querySeconds mutationSeconds }
     sockets { messageBytes operations runningOperations perAccount perNetwork }
     purchases { placesPerReservation reservationsPerOrder claimsPerOrder }
-    uploads { seatMapBytes seatsPerSeatMap areasPerSeatMap tiersPerEvent codesPerUpload codesBytes codesPerCoupon }
+    uploads { seatMapBytes seatsPerSeatMap areasPerSeatMap tiersPerEvent eventsPerCall codesPerUpload codesBytes codesPerCoupon }
     texts { name description shopDescription address reason idempotencyKeyMin idempotencyKeyMax }
     rates { class perNetwork { burst perMinute } perAccount { burst perMinute } } } }";
 

@@ -57,8 +57,11 @@ const TABLES: &[Table] = &[
     ("audit", "audit", &[]),
     ("idempotency", "idempotency", &[]),
     ("outbox", "outbox", &[]),
-    ("event_word", "search_text", &["event"]),
-    ("coupon_word", "search_text", &["coupon"]),
+    ("event_word", "search_text", &[]),
+    ("coupon_word", "search_text", &[]),
+    ("shop_word", "search_text", &[]),
+    ("search_deletion", "search_text", &[]),
+    ("slug_owner", "slug_owner", &[]),
 ];
 
 /// What is done with a table.

@@ -52,8 +52,8 @@ const schemaRules = {
       exceptions: {
         suffixes: ['Payload', 'Error', 'Connection', 'Edge', 'Availability', 'Snapshot', 'Delta', 'Limits', 'Warning'],
         types: [
-          'Money', 'PriceRange', 'PageInfo', 'Session', 'Viewer', 'CouponCounts', 'Rate', 'RateLimit', 'ClaimTerms', 'CodeFault', 'OrderContact',
-          'OrderDiscount', 'EarlierCheckIn', 'ReservationItem', 'ReservationRules', 'ReservationChallenge', 'ApplicableCoupon', 'Row',
+          'Money', 'PriceRange', 'PageInfo', 'Session', 'Viewer', 'CouponCounts', 'Rate', 'RateLimit', 'ClaimTerms', 'CodeFault', 'CodeListPreview', 'CodeListSkippedLine', 'OrderContact',
+          'OrderDiscount', 'EarlierCheckIn', 'ReservationItem', 'ReservationRules', 'ReservationChallenge', 'EventsPreview', 'PlannedDate', 'LeftOutDate', 'ApplicableCoupon', 'Row',
           'EventAdmission', 'EntryRules', 'Zone', 'SeatCategory', 'ZoneTier', 'ShopMember', 'ShopMembership',
         ],
       },

@@ -84,6 +84,7 @@ export async function journey(address, server) {
     'a scanner works at the gate': () => story.gate(),
     'a vendor looks after orders': () => story.backOffice(),
     'a Relay application pages and refetches': () => story.relay(),
+    'a vendor plans a season': () => story.season(),
     'a vendor closes': () => story.close(),
     'every example was executed': () => assert.deepEqual(examples.left(), []),
   };
@@ -183,6 +184,14 @@ class Story {
     await vendor.refused('vendor/ImportSeatMap', 'INVALID', { input: { venueId: venue.id, plan: '{}' } });
     const { seatMap } = await vendor.call('vendor/ImportSeatMap', { input: { venueId: venue.id, plan: JSON.stringify(plan) } });
     assert.deepEqual([seatMap.seatCount, seatMap.areaCapacity, seatMap.revision], [30, 50, 1]);
+    const wild = { ...plan, size: null, categories: [], zones: [...plan.zones, ...plan.zones] };
+    await vendor.refused('vendor/ImportSeatMap', 'INVALID', { input: { venueId: venue.id, plan: JSON.stringify(wild) } });
+    const { seatMap: spare, warnings } = await vendor.call('vendor/ImportSeatMap', {
+      input: { venueId: venue.id, plan: JSON.stringify(wild), options: { prefixDuplicateGuids: true } },
+    });
+    assert.ok(warnings.some(({ code, count }) => code === 'GUID_PREFIXED' && count > 0));
+    const { venue: cleaned } = await vendor.call('vendor/DeleteSeatMap', { input: { seatMapId: spare.id } });
+    assert.deepEqual(ids(cleaned.seatMaps), [seatMap.id]);
     const exported = JSON.parse(await vendor.call('vendor/ExportSeatMap', { seatMapId: seatMap.id, format: 'PRETIX' }));
     assert.equal(exported.zones[0].rows.length, 3);
     const [listed] = nodes(await vendor.call('vendor/VenueList', { shopId, first: 10 }));
@@ -215,6 +224,13 @@ class Story {
     const { event: rest } = await vendor.call('vendor/DeleteTier', { input: deletion });
     assert.equal(rest.tiers.length, 2);
     await tier({ name: 'Floor', areas: [this.areaId], basePrice: euros('20.00') });
+
+    const { version } = await vendor.call('vendor/EventSettings', { id: eventId });
+    const { event: moved } = await vendor.call('vendor/ChangeEventSeatMap', {
+      input: { eventId, expectedVersion: version, seatMapId: this.seatMapId },
+    });
+    assert.equal(moved.seatMap.id, this.seatMapId);
+    await vendor.refused('vendor/DeleteSeatMap', 'IN_USE', { input: { seatMapId: this.seatMapId } });
 
     const settings = await vendor.call('vendor/EventSettings', { id: eventId });
     const { event: published } = await vendor.call('vendor/PublishEvent', { input: { eventId, expectedVersion: settings.version } });
@@ -260,9 +276,15 @@ class Story {
     await vendor.refused('vendor/ResumeCoupon', 'STALE', { input: { couponId: step.id, expectedVersion: paused.version } });
 
     const leaflet = await create({ title: 'Leaflet', kind: 'AMOUNT_OFF', amount: euros('5.00'), codes: 'UPLOADED', listed: false, limitPerBuyer: 5 });
-    const codes = { couponId: leaflet.id, csv: 'code\nLEAFLET-1\nLEAFLET-2\n', idempotencyKey: key() };
+    const codes = { couponId: leaflet.id, csv: 'sep=;\nGutscheincode;Wert\nLEAFLET-1;5,00\nLEAFLET-2;5,00\nLEAFLET-3;5,00\n', idempotencyKey: key() };
+    const checked = await vendor.call('vendor/ImportCodes', { input: { ...codes, dryRun: true } });
+    assert.equal(checked.imported, 0);
+    assert.deepEqual(checked.preview.firstCodes, ['LEAFLET-1', 'LEAFLET-2', 'LEAFLET-3']);
+    assert.equal(checked.preview.delimiter, ';');
     const imported = await vendor.call('vendor/ImportCodes', { input: codes });
-    assert.equal(imported.imported, 2);
+    assert.equal(imported.imported, 3);
+    const withdrawn = await vendor.call('vendor/WithdrawCode', { input: { couponId: leaflet.id, code: 'leaflet-3', idempotencyKey: key() } });
+    assert.equal(withdrawn.coupon.stock, 2);
     const generated = await vendor.call('vendor/GenerateCodes', { input: { couponId: leaflet.id, count: 8, idempotencyKey: key() } });
     assert.equal(generated.coupon.stock, 10);
     step = (await vendor.call('vendor/CouponSettings', { id: leaflet.id }));
@@ -560,7 +582,7 @@ class Story {
     assert.deepEqual([left.mayReturn, left.ticket.entries], [true, 1]);
     await scanner.refused('scanner/CheckOut', 'NOT_INSIDE', { input });
     await scanner.call('scanner/CheckIn', { input });
-    await scanner.refused('scanner/CheckIn', 'FORGED', { input: { ...input, code: 'no ticket' } });
+    await scanner.refused('scanner/CheckIn', 'UNREADABLE', { input: { ...input, code: 'no ticket' } });
     await this.buyer.refused('scanner/CheckIn', 'WRONG_EVENT', { input });
     const counter = { code: this.shared.code, idempotencyKey: key() };
     const redeemed = await scanner.call('scanner/RedeemAtCounter', { input: counter });
@@ -607,6 +629,35 @@ class Story {
     const shop = await buyer.call('relay/ShopFrontQuery', { slug: 'journey-theatre' });
     const coupons = await buyer.call('relay/ShopCouponListPaginationQuery', { id: shop.id, count: 2, cursor: null });
     assert.deepEqual(ids(nodes(coupons.coupons)), ids(nodes(shop.coupons)).slice(0, 2));
+  }
+
+  async season() {
+    const { vendor, shopId, eventId } = this;
+    const offer = { shopId, eventId, title: 'For schools', kind: 'PERCENT_OFF', basisPoints: 2_000 };
+    const { coupon } = await vendor.call('vendor/CreateCoupon', { input: offer });
+    const mistake = { couponId: coupon.id, expectedVersion: coupon.version };
+    const { deletedCouponId } = await vendor.call('vendor/DeleteCoupon', { input: mistake });
+    assert.equal(deletedCouponId, coupon.id);
+    const copy = { eventId, startsAt: inDays(60), name: 'Hamlet for schools', idempotencyKey: key() };
+    const { event: first } = await vendor.call('vendor/DuplicateEvent', { input: copy });
+    assert.deepEqual([first.status, first.limitPerBuyer], ['DRAFT', 20]);
+    const dates = { rule: 'FREQ=WEEKLY;COUNT=4' };
+    const preview = await vendor.call('vendor/CreateEvents', { input: { eventId: first.id, dates, dryRun: true } });
+    assert.deepEqual([preview.preview.count, preview.events], [3, null]);
+    const season = { eventId: first.id, dates, slug: 'hamlet-for-schools', idempotencyKey: key() };
+    const { event, events } = await vendor.call('vendor/CreateEvents', { input: season });
+    assert.equal(events.length, 3);
+    const [cancelled] = events;
+    const deletion = { eventId: cancelled.id, expectedVersion: cancelled.version };
+    const { deletedEventId } = await vendor.call('vendor/DeleteEvent', { input: deletion });
+    assert.equal(deletedEventId, cancelled.id);
+    await vendor.refused('vendor/DeleteEvent', 'NOT_FOUND', { input: deletion });
+    const { seriesId } = event;
+    const published = await vendor.call('vendor/PublishEvents', { input: { seriesId } });
+    assert.deepEqual([published.events.length, published.draftsLeft], [3, 0]);
+    await vendor.refused('vendor/PublishEvents', 'NO_DRAFTS', { input: { seriesId } });
+    const found = await vendor.call('vendor/ShopEvents', { shopId, filter: { seriesId }, first: 10 });
+    assert.equal(nodes(found.events).length, 3);
   }
 
   async close() {

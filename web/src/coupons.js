@@ -84,6 +84,67 @@ mutation PauseCoupon($couponId: ID!, $couponVersion: Long!) {
     ${errors}
   }
 }
+
+# 6. A coupon with a list of codes, such as a file of a
+# spreadsheet. It is found only by its codes.
+mutation CreateList($shopId: ID!) {
+  createCoupon(
+    input: {
+      shopId: $shopId
+      title: "On the leaflet"
+      kind: AMOUNT_OFF
+      amount: { amount: "5.00", currency: "EUR" }
+      codes: UPLOADED
+      listed: false
+    }
+  ) {
+    coupon {
+      id
+      version
+    }
+    ${errors}
+  }
+}
+
+# 7. Check the list first. The heading is not imported.
+# Then import it with "dryRun": false.
+mutation ImportCodes($couponId: ID!, $csv: String!, $dryRun: Boolean!, $importKey: String!) {
+  importCouponCodes(
+    input: { couponId: $couponId, csv: $csv, dryRun: $dryRun, idempotencyKey: $importKey }
+  ) {
+    imported
+    preview {
+      codeCount
+      firstCodes
+      delimiter
+      encoding
+      column
+      skipped {
+        line
+        why
+        text
+      }
+      warnings
+    }
+    faults {
+      line
+      why
+    }
+    ${errors}
+  }
+}
+
+# 8. A code was leaked: withdraw it before it is claimed.
+mutation WithdrawCode($couponId: ID!, $code: String!, $withdrawKey: String!) {
+  withdrawCouponCode(
+    input: { couponId: $couponId, code: $code, idempotencyKey: $withdrawKey }
+  ) {
+    coupon {
+      stock
+    }
+    ${errors}
+  }
+}
 `;
 
 export const couponVariables = {
@@ -94,6 +155,10 @@ export const couponVariables = {
   couponVersion: 1,
   code: '',
   redeemKey: `redeem-${session}`,
+  csv: '# spring leaflet\r\nNr;Gutschein-Code;Wert\r\n1;SPRING-1;5,00\r\n2;SPRING-2;5,00\r\n',
+  dryRun: true,
+  importKey: `import-${session}`,
+  withdrawKey: `withdraw-${session}`,
 };
 
 export const bag = `# A holder's way with coupons: claim, share, spend.

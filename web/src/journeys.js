@@ -1,6 +1,7 @@
 // The default tabs: a buyer's and a vendor's way through the API, ready to run.
 
 import { coupons, couponVariables, bag, bagVariables } from './coupons.js';
+import { season, seasonVariables } from './season.js';
 import { errors, session, tab } from './tab.js';
 
 // A later step needs ids from an earlier answer: they go into the Variables tab.
@@ -216,15 +217,37 @@ mutation CreateVenue($shopId: ID!, $venueName: String!) {
   }
 }
 
-# ... and its seats: a pretix seating plan, as text.
+# ... and its seats: a pretix seating plan, as text. The
+# plan in the Variables tab comes from another program: it
+# has no size, its two blocks share their guids, and it
+# does not say where the stage is. Without the option, the
+# error tells what to do. Read the warnings.
 mutation ImportSeatMap($venueId: ID!, $plan: String!) {
-  importSeatMap(input: { venueId: $venueId, plan: $plan }) {
+  importSeatMap(
+    input: {
+      venueId: $venueId
+      plan: $plan
+      options: { prefixDuplicateGuids: true }
+    }
+  ) {
     seatMap {
       id
       seatCount
+      focalPoint {
+        x
+        y
+        source
+      }
       categories {
         name
+        color
       }
+    }
+    warnings {
+      code
+      count
+      message
+      examples
     }
     ${errors}
   }
@@ -343,29 +366,26 @@ mutation UndoCheckIn($ticketId: ID!, $ticketVersion: Long!) {
 }
 `;
 
-// A plan of one row, to begin with.
+// A block of two rows, as another program wrote it: row 1 is at the lower edge.
+const block = (x) => ({
+  name: 'Stalls',
+  position: { x, y: 20 },
+  rows: ['2', '1'].map((number, index) => ({
+    row_number: number,
+    position: { x: 0, y: 25 * index },
+    seats: [1, 2, 3, 4, 5, 6, 7, 8].map((seat) => ({
+      seat_guid: `${number}-${seat}`,
+      seat_number: seat,
+      position: { x: `${25 * seat}`, y: 0 },
+      category: 'Stalls',
+    })),
+  })),
+});
+
 const plan = {
   name: 'Example hall',
-  size: { width: 300, height: 100 },
-  categories: [{ name: 'Stalls', color: '#a8324a' }],
-  zones: [
-    {
-      name: 'Stalls',
-      position: { x: 20, y: 20 },
-      rows: [
-        {
-          row_number: 'A',
-          position: { x: 0, y: 0 },
-          seats: [1, 2, 3, 4, 5, 6, 7, 8].map((number) => ({
-            seat_guid: `A-${number}`,
-            seat_number: `${number}`,
-            position: { x: 25 * number, y: 0 },
-            category: 'Stalls',
-          })),
-        },
-      ],
-    },
-  ],
+  categories: [{ name: 'Stalls', color: 'rebeccapurple' }],
+  zones: [block(20), block(280)],
 };
 
 const vendorVariables = {
@@ -424,6 +444,7 @@ const watcherVariables = { eventId: '', after: null };
 export const journeys = [
   tab(buyer, buyerVariables),
   tab(vendor, vendorVariables),
+  tab(season, seasonVariables),
   tab(watcher, watcherVariables),
   tab(coupons, couponVariables),
   tab(bag, bagVariables),

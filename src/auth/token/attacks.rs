@@ -263,7 +263,7 @@ fn tokens_of_other_signers_are_refused() {
     let ticket = code::sign(&code::TicketKeys::new(&world.keys), claims);
     assert_eq!(world.verify(&ticket), Err(TokenFault::Malformed));
     let verifier = code::TicketVerifier::new(world.keys.ticket.public());
-    assert_eq!(code::verify(&verifier, &world.genuine()), Err(code::CodeFault::Malformed));
+    assert!(matches!(code::verify(&verifier, &world.genuine()), Err(code::CodeFault::Unreadable(_))));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use entity::ClaimId;
 
 use super::{DiscountRefusal, Offer, is_payment};
-use crate::coupon::terms::Worth;
+use crate::{coupon::terms::Worth, spelling};
 
 /// Returns the sort key of a claim, which does not depend on the order of the input.
 pub(super) fn place(offer: &Offer) -> (bool, i32, u8, ClaimId) {
@@ -29,7 +29,7 @@ pub(super) fn check(offer: &Offer, all: &[&Offer]) -> Result<(), DiscountRefusal
         return Err(DiscountRefusal::Exclusive);
     }
     let group = &offer.terms.stacking_group;
-    let is_of_group = |other: &Offer| group.is_some() && other.terms.stacking_group == *group;
+    let is_of_group = |other: &Offer| is_one_group(group.as_deref(), other.terms.stacking_group.as_deref());
     let is_again = |other: &Offer| other.coupon == offer.coupon && is_once(offer) && is_once(other);
     if others.any(|other| is_of_group(other) || is_again(other)) {
         return Err(DiscountRefusal::GroupTwice);
@@ -37,10 +37,37 @@ pub(super) fn check(offer: &Offer, all: &[&Offer]) -> Result<(), DiscountRefusal
     Ok(())
 }
 
+/// Returns whether both are names of the same group, in any spelling.
+fn is_one_group(one: Option<&str>, other: Option<&str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one == other || spelling::key(one) == spelling::key(other),
+        (None, _) | (_, None) => false,
+    }
+}
+
 /// Returns whether the claim applies to the whole order. Two such claims of a coupon would double its discount.
 fn is_once(offer: &Offer) -> bool {
     match offer.terms.worth {
         Worth::AmountOff { .. } | Worth::PercentOff { .. } => true,
         Worth::FreeItem | Worth::FixedPrice { .. } | Worth::AccessCode | Worth::GiftCard { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_one_group;
+
+    #[test]
+    fn group_is_the_same_in_every_spelling() {
+        for (one, other, same) in [
+            ("Spring", "spring", true),
+            ("FRÜHLING", "fru\u{308}hling", true),
+            ("Große Pause", "GROSSE  PAUSE", true),
+            ("spring", "summer", false),
+            ("ete", "été", false),
+        ] {
+            assert_eq!(is_one_group(Some(one), Some(other)), same, "{one} {other}");
+        }
+        assert!(!is_one_group(None, None) && !is_one_group(Some("spring"), None));
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Fault, FaultResult, Object},
-    event::tiers_of,
+    event::{find::map_on_sale, tiers_of},
     inventory::{
         Audience,
         feed::{self, Availability, Message, PublicStatus},
@@ -198,7 +198,8 @@ impl AvailabilitySnapshot {
         tiers: Vec<tier::Model>,
     ) -> FaultResult<Self> {
         let as_of = app.clock.now();
-        let map = venue::seat_map(app, event.seat_map_id).await?;
+        // The event may have moved to another seat map after its row was read.
+        let map = venue::seat_map(app, availability.seat_map.unwrap_or(event.seat_map_id)).await?;
         let mut tiers: HashMap<_, _> = tiers.into_iter().map(|tier| (tier.id, tier)).collect();
         let tiers: Vec<Option<Tier>> = availability
             .tiers
@@ -349,7 +350,8 @@ async fn message_of(app: &App, event: &event::Model, message: Message) -> FaultR
             Ok(SeatAvailability::Snapshot(AvailabilitySnapshot::new(app, event, availability, tiers).await?))
         }
         Message::Delta(delta) => {
-            let map = venue::seat_map(app, event.seat_map_id).await?;
+            let map = map_on_sale(app, event.id).unwrap_or(event.seat_map_id);
+            let map = venue::seat_map(app, map).await?;
             let seats = delta
                 .seats
                 .into_iter()

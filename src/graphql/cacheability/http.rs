@@ -37,6 +37,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
             "orphanRule",
             "reservationBudgetSeconds",
             "coolDownSeconds",
+            "seriesId",
             "version",
             "createdAt",
             "updatedAt",
@@ -48,6 +49,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
             "priceRange",
             "seatsLeft",
             "capacity",
+            "focalPoint",
             "coupons",
         ],
     ),
@@ -181,10 +183,12 @@ pub const FIELDS: &[(&str, &[&str])] = &[
             "categories",
             "areas",
             "url",
+            "focalPoint",
             "createdAt",
         ],
     ),
     ("SeatCategory", &["name", "color"]),
+    ("FocalPoint", &["x", "y", "source"]),
     (
         "Tier",
         &[

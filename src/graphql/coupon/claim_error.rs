@@ -111,6 +111,15 @@ user_error! {
         Expired: Refused,
         /// The claim was released by its holder or revoked by a refund.
         Gone: Refused,
+        /// You would exceed the `limit` of copies per buyer. You already have `taken`, including those that you received
+        /// or gave away.
+        LimitReached: Limited,
+    }
+    {
+        /// Maximum number of copies per buyer. Set only with `LIMIT_REACHED`.
+        limit: u32,
+        /// Number of copies that you already have. Set only with `LIMIT_REACHED`.
+        taken: u32,
     }
 }
 

@@ -1,14 +1,21 @@
-//! Code mutations: upload and generate code lists, and claim by code.
+//! Code mutations: upload and generate code lists, withdraw a code, and claim by code.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::CouponId;
 
-use super::{Coupon, CouponCodesError, claim::ClaimPayload};
+use super::{
+    Coupon, CouponCodesError,
+    claim::ClaimPayload,
+    code_preview::{CodeListFirstLine, CodeListPreview, small},
+    error::CouponData,
+};
 use crate::{
     coupon::{
         claim_code::{self, ClaimCode},
-        csv::LineFault,
+        code_list::{LineFault, Options},
+        rules,
         upload::{self, Generate, Refusal, Upload},
+        withdraw::{self, Withdraw},
     },
     error::{Error, Fault, FaultResult},
     graphql::{
@@ -16,6 +23,7 @@ use crate::{
         error::{ApiResult, outcome},
         id::decode,
         scalar::unsigned,
+        user_error::{Causes, Explain, Explanation, user_error},
     },
     transfer_slots::TransferPermit,
 };
@@ -28,7 +36,7 @@ const RETRY_AFTER_MS: u64 = 5_000;
 pub struct ClaimCodeInput {
     /// The shop that issued the code.
     shop_id: ID,
-    /// The code as entered. Case and surrounding spaces are ignored.
+    /// The code as entered or pasted. Case, spaces, invisible characters, quotes and the kind of dashes are ignored.
     code: String,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result.
@@ -41,11 +49,20 @@ pub struct ImportCouponCodesInput {
     /// The id of a coupon whose `codes` is `UPLOADED`.
     coupon_id: ID,
     /// The codes as CSV, one per line, at most 100,000. A code has 4 to 64 characters: letters A to Z, digits, hyphens
-    /// and underscores. The first line can be a header. It is a header if one of its cells is `code`, `coupon code`,
-    /// `voucher code`, `promo code`, `voucher` or `coupon`, in singular or plural. Case is ignored, and an underscore
-    /// may replace the space. The codes are then read from that column. These words cannot be codes on the first line.
-    /// For more than a few thousand codes, use `POST /coupons/{id}/codes`.
+    /// and underscores. The cells are separated by commas, semicolons, tabs or bars, or by the character that a first
+    /// line such as `sep=;` names. Blank lines and lines that begin with `#` are skipped. If the first line is a heading
+    /// such as `code`, `Voucher-Code` or `Gutscheincode`, it is skipped, and the codes are read from the column that it
+    /// names. If the first line only looks like a heading, send `firstLine`. For more than a few thousand codes, use
+    /// `POST /coupons/{id}/codes`.
     csv: String,
+    /// What the first line is. Null to detect it. If it is unclear, the upload fails with `INVALID_CODES`.
+    first_line: Option<CodeListFirstLine>,
+    /// The column with the codes, starting at 1. Null to detect it.
+    column: Option<i32>,
+    /// Whether to check the list without storing anything. The payload then contains the preview, `imported` is 0, and
+    /// the idempotency key is not used.
+    #[graphql(default)]
+    dry_run: bool,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result.
     idempotency_key: String,
@@ -56,9 +73,11 @@ pub struct ImportCouponCodesInput {
 pub struct ImportCouponCodesPayload {
     /// The coupon with its increased stock. Null if `errors` is not empty.
     coupon: Option<Coupon>,
-    /// Number of stored codes.
+    /// Number of stored codes. 0 for a dry run.
     imported: u32,
-    /// The first 100 invalid lines.
+    /// How the list was read. Null if `errors` is not empty.
+    preview: Option<CodeListPreview>,
+    /// The first 100 invalid lines. If the whole list cannot be read for one reason, there is one entry.
     faults: Vec<CodeFault>,
     /// Number of all invalid lines.
     fault_count: u32,
@@ -98,6 +117,76 @@ pub struct GenerateCouponCodesPayload {
     errors: Vec<CouponCodesError>,
 }
 
+/// Input of `withdrawCouponCode`.
+#[derive(Debug, InputObject)]
+pub struct WithdrawCouponCodeInput {
+    /// The id of a coupon whose `codes` is `UPLOADED`.
+    coupon_id: ID,
+    /// The code. Case and surrounding spaces are ignored.
+    code: String,
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result.
+    idempotency_key: String,
+}
+
+/// The result of `withdrawCouponCode`.
+#[derive(Debug, SimpleObject)]
+pub struct WithdrawCouponCodePayload {
+    /// The coupon with its decreased stock. Null if `errors` is not empty.
+    coupon: Option<Coupon>,
+    /// Why the mutation failed. Empty if it succeeded.
+    errors: Vec<WithdrawCodeError>,
+}
+
+/// Why a code was not withdrawn.
+#[derive(Debug)]
+pub(crate) enum WithdrawCause {
+    /// The list has no such code.
+    UnknownCode,
+    /// The code is claimed.
+    Claimed,
+    /// The coupon has ended.
+    Ended,
+    /// Another refusal, which a withdrawal cannot get.
+    Other(rules::Refusal),
+}
+
+user_error! {
+    /// An error of `withdrawCouponCode`.
+    WithdrawCodeError, WithdrawCodeErrorCode (Invalid NotFound IdempotencyMismatch) from WithdrawCause {
+        /// The list of the coupon has no such code, or the code was withdrawn before.
+        UnknownCode: NotFound,
+        /// The code is claimed and belongs to its holder. It cannot be withdrawn.
+        Claimed: Conflict,
+        /// The coupon has ended permanently. None of its codes can be claimed any more.
+        Ended: Refused,
+    }
+}
+
+impl Causes<WithdrawCause> for withdraw::Refusal {
+    fn causes(self) -> Vec<WithdrawCause> {
+        vec![match self {
+            Self::UnknownCode => WithdrawCause::UnknownCode,
+            Self::Claimed => WithdrawCause::Claimed,
+            Self::Coupon(rules::Refusal::Ended) => WithdrawCause::Ended,
+            Self::Coupon(refusal) => WithdrawCause::Other(refusal),
+        }]
+    }
+}
+
+impl Explain for WithdrawCause {
+    type Data = CouponData;
+
+    fn explain(self) -> Explanation<CouponData> {
+        match self {
+            Self::UnknownCode => Explanation::new("the list has no such code").at("code"),
+            Self::Claimed => Explanation::new("the code is already claimed").at("code"),
+            Self::Ended => rules::Refusal::Ended.explain(),
+            Self::Other(refusal) => refusal.explain(),
+        }
+    }
+}
+
 /// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct CodeMutation;
@@ -131,9 +220,16 @@ impl CodeMutation {
         ctx.viewer().user()?;
         let imported = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
+            let column = input.column.map(|column| unsigned(column, "column")).transpose()?;
+            if column == Some(0) {
+                return Err(Fault::invalid("column", "must be at least 1").into());
+            }
+            let first_line = input.first_line.map(Into::into);
+            let options = Options { first_line, column: column.map(|column| column as usize), charset: None };
             let (text, key) = (input.csv.into_bytes(), Some(input.idempotency_key));
             let _permit = transfer_permit(ctx, coupon).await?;
-            upload::import(ctx.app(), ctx.viewer(), Upload { coupon, text, key }).await
+            let upload = Upload { coupon, text, options, dry_run: input.dry_run, key };
+            upload::import(ctx.app(), ctx.viewer(), upload).await
         };
         let imported = imported.await;
         let (faults, fault_count) = match &imported {
@@ -142,14 +238,33 @@ impl CodeMutation {
             }
             Ok(_) | Err(Error::Refused(Refusal::Coupon(_)) | Error::Fault(_)) => (Vec::new(), 0),
         };
-        let (added, errors) = outcome(imported)?;
+        let (imported, errors) = outcome(imported)?;
+        let (added, preview) = imported.map(|imported| (imported.added, imported.preview)).unzip();
         Ok(Some(ImportCouponCodesPayload {
             imported: added.as_ref().map_or(0, |added| small(added.count)),
             coupon: added.map(|added| added.coupon.into()),
+            preview: preview.map(CodeListPreview::from),
             faults,
             fault_count: small(fault_count),
             errors,
         }))
+    }
+
+    /// Withdraws a code of a coupon's list that is not claimed yet, so that it cannot be claimed. The stock decreases by
+    /// one. Requires an owner or manager of the shop.
+    async fn withdraw_coupon_code(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Parameters of `withdrawCouponCode`.")] input: WithdrawCouponCodeInput,
+    ) -> ApiResult<Option<WithdrawCouponCodePayload>> {
+        ctx.viewer().user()?;
+        let withdrawn = async {
+            let coupon = decode(&input.coupon_id, "couponId")?;
+            let input = Withdraw { coupon, code: input.code, key: input.idempotency_key };
+            withdraw::withdraw(ctx.app(), ctx.viewer(), input).await
+        };
+        let (coupon, errors) = outcome(withdrawn.await)?;
+        Ok(Some(WithdrawCouponCodePayload { coupon: coupon.map(Into::into), errors }))
     }
 
     /// Generates unguessable codes for a coupon with a code list, so that they can be printed or sent before they are
@@ -191,8 +306,4 @@ impl CodeFault {
     fn of(fault: &LineFault) -> Self {
         Self { line: u32::try_from(fault.line).unwrap_or(u32::MAX), why: fault.why.to_string() }
     }
-}
-
-fn small(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -49,6 +49,14 @@ user_error! {
     }
 }
 
+user_error! {
+    /// An error of `deleteCoupon`.
+    DeleteCouponError, DeleteCouponErrorCode (Invalid NotFound Stale) from Refusal {
+        /// The coupon was published. Call `endCoupon` instead.
+        NotDraft: Refused,
+    }
+}
+
 /// Why a code list was not stored.
 #[derive(Debug)]
 pub(crate) enum CodesCause {

@@ -13,7 +13,7 @@ use crate::{
     coupon::{
         self as coupons, claim as claims,
         counts::{self, CouponCounts},
-        find::{self, Field, Filter, Key, Sort},
+        find::{self, Field, Filter, Sort},
         rules, spend,
         terms::Scope,
     },
@@ -73,8 +73,11 @@ pub struct CouponFilter {
     kind: Option<Vec<Kind>>,
     /// True for free coupons only, false for coupons with a price only.
     free: Option<bool>,
-    /// Words to search for, at most eight. Each must be the start of a word in the coupon's title, the shop's name or
-    /// the product's name.
+    /// Words to search for, at most eight. Each must be a word in the coupon's title, the shop's name or the product's
+    /// name, or the start of such a word. Case and accents are ignored. A word of five or more letters also finds words
+    /// that differ from it by one typing error after the first letter. Without `sort`, exact matches come first, then
+    /// words that begin with your words, then words with a typing error. A text without letters and digits finds
+    /// nothing.
     search: Option<String>,
     /// True for coupons that can be claimed or reserved now, false for the others.
     claimable: Option<bool>,
@@ -117,11 +120,9 @@ pub(crate) async fn coupon_connection(
 ) -> ApiResult<CouponConnection> {
     let mut filter = args.filter.unwrap_or_default().parse()?;
     narrow(&mut filter);
-    let sort = args
-        .sort
-        .map_or(Sort::NEWEST, |sort| Sort { field: sort.field.into(), direction: sort.direction.into() });
+    let sort = args.sort.map(|sort| Sort { field: sort.field.into(), direction: sort.direction.into() });
     let page = find::coupons(ctx.app(), ctx.viewer(), &filter, sort, args.page.window()?).await?;
-    Ok(connection(page, |row| (Key::of(&row, sort.field), Coupon::from(row))))
+    Ok(connection(page, |(key, row)| (key, Coupon::from(row))))
 }
 
 /// Loader key: how many copies the viewer has taken.

@@ -2,8 +2,10 @@
 
 pub mod claim;
 mod claim_error;
+pub mod code_preview;
 pub mod codes;
 pub mod counter;
+pub mod delete;
 pub mod edit;
 mod error;
 mod list;
@@ -23,8 +25,11 @@ pub use self::{
     claim_error::{AcceptClaimError, ClaimError, RedeemClaimError, ReleaseClaimError, ShareClaimError},
     codes::CodeMutation,
     counter::CounterMutation,
+    delete::CouponDeletion,
     edit::CouponMutation,
-    error::{CouponCodesError, CouponError, CreateCouponError, CreateProductError, ProductError},
+    error::{
+        CouponCodesError, CouponError, CreateCouponError, CreateProductError, DeleteCouponError, ProductError,
+    },
     list::{CouponFilter, CouponQuery, CouponSort, CouponSortField},
     live::{CouponAvailability, CouponCounts, CouponSubscription},
     product::{Product, ProductMutation},

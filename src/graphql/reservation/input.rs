@@ -9,7 +9,7 @@ use super::{
     refusal::{ReservationCause, ReservationError, ReserveSeatsError, with_code, with_map},
 };
 use crate::{
-    coupon::access,
+    coupon::access::{self, CodedReserve},
     error::Error,
     event as events,
     graphql::{context::ContextExt, id::decode},
@@ -47,11 +47,12 @@ impl ReserveSeatsInput {
         let pick = self.pick.parse(ctx, event, &map).await?;
         let reserve = Reserve { event, pick, key: self.idempotency_key };
         if let Some(code) = self.access_code {
-            return access::reserve(ctx.app(), ctx.viewer(), (reserve, self.proof), &code)
+            let reserve = CodedReserve { input: reserve, proof: self.proof, map: map.id };
+            return access::reserve(ctx.app(), ctx.viewer(), reserve, &code)
                 .await
                 .map_err(|error| with_code(error, &map));
         }
-        inventory::reserve_with_proof(ctx.app(), ctx.viewer(), reserve, self.proof)
+        inventory::reserve_on_map(ctx.app(), ctx.viewer(), reserve, self.proof, Some(map.id))
             .await
             .map_err(|error| with_map(error, Some(&map)))
     }

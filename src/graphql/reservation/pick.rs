@@ -12,6 +12,7 @@ use crate::{
         tier::TiersOf,
     },
     inventory::{self, AccessibleParty, BestAvailable, Pick},
+    spelling,
     venue::SeatMap,
 };
 
@@ -50,7 +51,7 @@ pub struct BestAvailableInput {
     /// omitted or empty, all tiers.
     #[graphql(default)]
     pub tier_ids: Vec<ID>,
-    /// Only seats in the zones with these names. If omitted or empty, all zones.
+    /// Only seats in the zones with these names, in upper or lower case. If omitted or empty, all zones.
     #[graphql(default)]
     pub zones: Vec<String>,
     /// The wheelchair users and companions in the party. If omitted, there are none.
@@ -141,10 +142,11 @@ async fn tiers(ctx: &Context<'_>, event: EventId, ids: &[ID]) -> FaultResult<Vec
 /// Returns the indices of the zones with these names.
 fn zones(map: &SeatMap, names: &[String]) -> FaultResult<Vec<u32>> {
     at_most(names.len(), "pick.bestAvailable.zones")?;
+    let keys: Vec<String> = map.plan.zones.iter().map(|zone| spelling::key(&zone.name)).collect();
     let mut zones = Vec::new();
     for (index, name) in names.iter().enumerate() {
-        let before = zones.len();
-        let bear_it = (0..).zip(&map.plan.zones).filter(|(_, zone)| zone.name == *name);
+        let (before, key) = (zones.len(), spelling::key(name));
+        let bear_it = (0..).zip(&keys).filter(|(_, other)| **other == key);
         zones.extend(bear_it.map(|(zone, _)| zone));
         if zones.len() == before {
             let path = format!("pick.bestAvailable.zones.{index}");

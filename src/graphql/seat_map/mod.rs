@@ -1,14 +1,20 @@
 //! Seat maps in the API. A seat map is immutable; every import creates a new revision.
 
+mod focal;
 mod geometry;
 mod places;
+mod revisions;
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, dataloader::Loader};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, dataloader::Loader};
 use entity::SeatMapId;
 
-pub use self::places::{Area, Row, Seat, Zone};
+pub use self::{
+    focal::{FocalPoint, FocalPointInput},
+    places::{Area, Row, Seat, Zone},
+    revisions::{DeleteSeatMapError, ImportSeatMapError, SeatMapMutation},
+};
 pub(crate) use self::{
     geometry::{geometry, named},
     places::{map_of_event, seat_id},
@@ -17,18 +23,16 @@ use crate::{
     error::{Fault, FaultResult},
     graphql::{
         context::ContextExt,
-        error::{ApiResult, found, not_allowed, outcome},
+        error::{ApiResult, found, not_allowed},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
         scalar::Instant,
-        user_error::user_error,
         venue::Venue,
     },
     venue::{
-        self, edit,
+        self,
         find::{self, Revision},
         plan,
-        rules::Refusal,
     },
 };
 
@@ -119,6 +123,11 @@ impl SeatMap {
     /// Categories, zones and areas are referenced by index. Rows and areas are in the order of `Event.availability`.
     async fn url(&self, ctx: &Context<'_>) -> String {
         format!("{}{}", ctx.app().config.public_url(), geometry::path(self.0.id))
+    }
+
+    /// The point that the best seats are closest to, such as the stage. If the plan does not give it, it is inferred.
+    async fn focal_point(&self, ctx: &Context<'_>) -> ApiResult<FocalPoint> {
+        Ok(FocalPoint::of_map(ctx, self.0.id).await?)
     }
 
     /// When the seat map was imported.
@@ -229,64 +238,4 @@ async fn export(ctx: &Context<'_>, id: SeatMapId, format: SeatMapFormat) -> ApiR
         SeatMapFormat::Pretix => map.plan.for_pretix(),
     };
     Ok(Some(ctx.budget().text(plan)?))
-}
-
-user_error! {
-    /// An error of `importSeatMap`.
-    ImportSeatMapError, ImportSeatMapErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
-        /// The venue already has 100 revisions of its seat map, which is the maximum.
-        TooManyRevisions: Limited,
-    }
-}
-
-/// Input of `importSeatMap`.
-#[derive(Debug, InputObject)]
-pub struct ImportSeatMapInput {
-    /// The venue of the plan. You must be an owner or manager of its shop.
-    venue_id: ID,
-    /// The plan as pretix seating-plan JSON. Tessera reads additional keys: `capacity` makes an area a
-    /// general-admission area. `wheelchair` marks a seat as a wheelchair place. `companion` or `companion_of` marks a
-    /// companion seat. `focal_point`, such as `{"x": 500, "y": 0}`, is the point that the best seats are closest to. If
-    /// it is missing, the point is a decoration whose text says `Stage`, `Screen`, `Pitch` or similar, or else the
-    /// middle of the upper edge.
-    plan: String,
-    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
-    /// result. Without a key, a repeated call creates another object.
-    idempotency_key: Option<String>,
-}
-
-/// The result of `importSeatMap`.
-#[derive(Debug, SimpleObject)]
-pub struct ImportSeatMapPayload {
-    /// The new revision. Null if `errors` is not empty.
-    seat_map: Option<SeatMap>,
-    /// Why the mutation failed. Empty if it succeeded. For an error in the plan, `path` is `["plan", "<JSON path>"]`,
-    /// such as `zones[3].rows[0].seats[12].seat_guid`.
-    errors: Vec<ImportSeatMapError>,
-}
-
-/// The mutations of this slice.
-#[derive(Debug, Default)]
-pub struct SeatMapMutation;
-
-#[Object]
-impl SeatMapMutation {
-    /// Imports a seating plan as the next revision of the venue's seat map. Seat maps never change: existing events
-    /// keep their revision.
-    async fn import_seat_map(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Parameters of `importSeatMap`.")] input: ImportSeatMapInput,
-    ) -> ApiResult<Option<ImportSeatMapPayload>> {
-        ctx.viewer().user()?;
-        let result = match decode(&input.venue_id, "venueId") {
-            Ok(venue) => {
-                let key = input.idempotency_key.as_deref();
-                edit::import_seat_map(ctx.app(), ctx.viewer(), venue, input.plan, key).await
-            }
-            Err(fault) => Err(fault.into()),
-        };
-        let (seat_map, errors) = outcome(result.map(SeatMap))?;
-        Ok(Some(ImportSeatMapPayload { seat_map, errors }))
-    }
 }

@@ -37,12 +37,18 @@ pub enum AuditAction {
     SessionsRevoked,
     /// A coupon was published. The details contain its terms.
     CouponPublished,
+    /// A draft of a coupon was deleted.
+    CouponDeleted,
     /// The benefit or the price of a coupon was changed. The details contain both terms.
     CouponTermsChanged,
     /// The budget of a coupon was changed. The details contain both sums. Null means unlimited.
     CouponBudgetChanged,
+    /// A code was withdrawn from the list of a coupon. The details contain the SHA-256 hash of the code and the new stock.
+    CouponCodeWithdrawn,
     /// An event was cancelled.
     EventCancelled,
+    /// A draft of an event was deleted. The details contain its start.
+    EventDeleted,
     /// A tier was created. The details contain its prices.
     TierCreated,
     /// A price, fee or tax rate was changed. The details contain the prices before and after.

@@ -8,7 +8,7 @@ use crate::{
 user_error! {
     /// An error of `createShop`.
     CreateShopError, CreateShopErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
-        /// Another shop uses this slug. Choose a different one.
+        /// Another shop uses or used this slug. Choose a different one.
         SlugTaken: Conflict,
     }
 }
@@ -16,7 +16,7 @@ user_error! {
 user_error! {
     /// An error of `updateShop`.
     UpdateShopError, UpdateShopErrorCode (Invalid NotFound Stale) from Refusal {
-        /// Another shop uses this slug. Choose a different one.
+        /// Another shop uses or used this slug. Choose a different one.
         SlugTaken: Conflict,
     }
 }

@@ -19,7 +19,10 @@ pub struct ShopFilter {
     pub category_id: Option<ID>,
     /// Only shops in the category with this slug or its descendants.
     pub category_slug: Option<String>,
-    /// Only shops with this text in their name or description, at most 100 characters. Case is ignored.
+    /// Words to search for, at most eight, in at most 100 characters. Each must be a word in the shop's name or
+    /// description, or the start of such a word. Case and accents are ignored. A word of five or more letters also finds
+    /// words that differ from it by one typing error after the first letter. Exact matches come first, then words that
+    /// begin with your words, then words with a typing error. A text without letters and digits finds nothing.
     pub search: Option<String>,
 }
 
@@ -68,7 +71,7 @@ impl CreateShopInput {
 pub struct UpdateShopInput {
     /// The id of the shop.
     pub shop_id: ID,
-    /// The unique name for URLs. URLs with the old slug stop working.
+    /// The unique name for URLs. The old slug still leads to the shop, and no other shop can take it.
     pub slug: Option<String>,
     /// The display name as plain text, 1 to 200 characters.
     pub name: Option<String>,

@@ -317,7 +317,7 @@ impl Loader<MembersOf> for Batch {
 }
 
 /// A page of shops.
-type ShopConnection = Connected<(String, ShopId), Shop>;
+type ShopConnection = Connected<shop::Key, Shop>;
 
 /// The queries of this slice.
 #[derive(Debug, Default)]
@@ -325,7 +325,7 @@ pub struct ShopQuery;
 
 #[Object]
 impl ShopQuery {
-    /// Lists the shops, sorted by name.
+    /// Lists the shops, sorted by name. A search has the best matches first.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection and the filter")]
     async fn shops(
         &self,
@@ -340,10 +340,11 @@ impl ShopQuery {
         let window = PageArgs { after, before, first, last }.window()?;
         let filter = filter.parse()?;
         let page = shop::list(ctx.app(), &filter, window).await?;
-        Ok(connection(page, |shop| ((shop.name.clone(), shop.id), Shop(shop))))
+        Ok(connection(page, |(key, row)| (key, Shop(row))))
     }
 
-    /// Returns a shop by its id or slug; send exactly one of the two. Null if there is none.
+    /// Returns a shop by its id or slug; send exactly one of the two. Null if there is none. A former slug also leads to
+    /// the shop, so compare `slug` and redirect old links.
     async fn shop(
         &self,
         ctx: &Context<'_>,

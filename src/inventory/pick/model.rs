@@ -185,7 +185,7 @@ impl House {
         let of = |of: fn(&crate::venue::plan::Seat) -> f64| {
             block.iter().map(|&seat| of(&self.plan.seats[seat as usize]) * 1e3).sum::<f64>() / seats
         };
-        let (x, y) = self.plan.focal_point();
+        let (x, y) = (self.plan.focal.x, self.plan.focal.y);
         let (x, y) = (of(|seat| seat.x) - x * 1e3, of(|seat| seat.y) - y * 1e3);
         ((x * x + y * y).sqrt() + x.abs() / 8.0).round() as u64
     }
@@ -239,6 +239,7 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
             .collect(),
         area_tiers: Vec::new(),
         orphan_rule,
+        seat_map: None,
         hall: Arc::new(Hall::new(plan)),
     };
     let seat = Seat { status: SeatStatus::Available, epoch: 0, reservation: None };

@@ -101,6 +101,7 @@ fn stock(limit: u32) -> Stock {
         area_tiers: vec![Some(0), Some(1), None],
         // Neighbours have property tests of their own, in `pick`.
         orphan_rule: false,
+        seat_map: None,
         hall: std::sync::Arc::default(),
     };
     let seat = Seat { status: SeatStatus::Available, epoch: 0, reservation: None };
@@ -228,6 +229,7 @@ impl Trial {
                     pick: pick.clone(),
                     opened: Vec::new(),
                     coupon_terms: None,
+                    map: None,
                 }
             }
             Step::Extend(of, right) => {

@@ -124,6 +124,7 @@ impl Model {
                 Ok(())
             }
             Command::Claim(new_claim) => self.claim(new_claim, now),
+            Command::Transfer { .. } => unreachable!("is tested with claims"),
             // The event of the model is never cancelled.
             Command::Expire | Command::ReleaseAll => Ok(()),
         }

@@ -13,210 +13,69 @@
 //! All other keys are ignored and preserved in [`Plan::document`]. [`Plan::for_pretix`] omits them, because pretix
 //! refuses unknown keys.
 //!
-//! Layout: `text` (the raw document), `fault` (faults and their paths), `json` and `room` (typed access to one value,
-//! limits of lists), `read`, `seat` and `area` (the reader), `names` (references and unique names), `shape` (drawings
-//! other than seats), `focal` (the focal point), `pretix` (the export).
+//! pretix stores much that its editor would not draw, and other programs write the format too. So the reader accepts
+//! numbers as texts and texts as numbers, colours of CSS, and missing sizes, names, numbers, categories and guids. It
+//! reports each kind of repair or guess as one [`Warning`]. What cannot be repaired is a [`Fault`], one per kind.
+//!
+//! Layout: `text` (the raw document), `fault` and `warning` (what is wrong, and where), `json` and `room` (typed access
+//! to one value, limits of lists), `model` (the plan and the limits), `read`, `category`, `seat` and `area` (the reader), `names` and `unique` (references
+//! and distinct names), `repair` (repairs in the document), `label` (seats' labels), `focal` and `front` (the focal
+//! point), `shape` and `color` (drawings other than seats), `size` (the size of a plan without one), `pretix` (the
+//! export).
 //!
 //! Invariant: pure. No clock, no randomness, no I/O. The same text always gives the same plan.
 
 mod area;
+mod category;
+mod color;
 mod fault;
 mod focal;
+mod front;
 mod json;
+mod label;
+mod model;
 mod names;
 mod pretix;
 mod read;
+mod repair;
 mod room;
 mod seat;
 pub mod shape;
+mod size;
 mod text;
+mod unique;
+mod warning;
 
+#[cfg(test)]
+mod fronts;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod repairs;
+#[cfg(test)]
 mod tests;
 
-use std::ops::Range;
-
 pub use fault::{FAULTS_MAX, Fault};
-
-/// The maximum size of a document, in bytes.
-pub const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The maximum nesting depth of objects and lists. Common JSON parsers support it.
-pub const DEPTH_MAX: usize = 64;
-/// The maximum number of price categories in a plan.
-pub const CATEGORIES_MAX: usize = 1_000;
-/// The maximum number of zones in a plan.
-pub const ZONES_MAX: usize = 1_000;
-/// The maximum number of rows in a plan.
-pub const ROWS_MAX: usize = 10_000;
-/// The maximum number of seats in a plan.
-pub const SEATS_MAX: usize = 60_000;
-/// The maximum number of areas in a plan, including decoration.
-pub const AREAS_MAX: usize = 5_000;
-/// The maximum capacity of one general-admission area.
-pub const CAPACITY_MAX: u32 = 1_000_000;
-/// The maximum number of seats and standing places in a plan, so that all counts fit a 32-bit integer of the database.
-pub const PLACES_MAX: u64 = i32::MAX as u64;
-/// The maximum length of a name, number or guid, in characters.
-pub const NAME_CHARS_MAX: usize = 255;
-/// The maximum distance from the parent's origin, and the maximum size of a plan, in plan units.
-pub const COORDINATE_MAX: f64 = 1e6;
-/// The colour of a category without a colour.
-pub const DEFAULT_COLOR: &str = "#9e9e9e";
-
-/// A validated seating plan.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    /// The name in the document.
-    pub name: String,
-    /// The width in plan units. pretix draws a seat with a radius of 10.
-    pub width: f64,
-    /// The height in plan units.
-    pub height: f64,
-    /// The price categories in document order. Their names are unique.
-    pub categories: Vec<Category>,
-    /// The zones in map order.
-    pub zones: Vec<Zone>,
-    /// The rows of all zones, in map order.
-    pub rows: Vec<Row>,
-    /// The seats of all rows, in map order. The index is the seat's ordinal.
-    pub seats: Vec<Seat>,
-    /// The general-admission areas in map order, without decoration. The index is the area's ordinal.
-    pub areas: Vec<Area>,
-    /// The focal point, if the document has one. See [`Plan::focal_point`].
-    pub focal: Option<(f64, f64)>,
-    /// The original document without insignificant white space. All keys and numbers are unchanged. This text is stored
-    /// and exported, and parsing it gives the same plan. It may contain any JSON, so store it as text: PostgreSQL's
-    /// `jsonb` refuses some of it.
-    pub document: String,
-}
-
-/// A price category.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Category {
-    /// The name, unique within the plan. Tiers refer to it.
-    pub name: String,
-    /// The colour as `#rrggbb` in lower case. Safe in HTML.
-    pub color: String,
-}
-
-/// A part of the venue, such as stalls, circle or north stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Zone {
-    /// The `name`, else the `zone_id`, else `Zone <n>`. Not necessarily unique.
-    pub name: String,
-    /// The indices of its rows in [`Plan::rows`].
-    pub rows: Range<usize>,
-}
-
-/// A row of seats, or the seats around one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// Index into [`Plan::zones`].
-    pub zone: usize,
-    /// The row's number or letter. May be empty. Not necessarily unique.
-    pub number: String,
-    /// The row's full name (`Table 7`), if the plan has one.
-    pub label: Option<String>,
-    /// The template of its seats' names, if the plan has one. `%s` stands for the seat's number.
-    pub seat_label: Option<String>,
-    /// The indices of its seats in [`Plan::seats`].
-    pub seats: Range<usize>,
-}
-
-/// One numbered seat.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Seat {
-    /// The vendor's key, unique among seats and areas.
-    pub guid: String,
-    /// Index into [`Plan::zones`].
-    pub zone: usize,
-    /// Index into [`Plan::rows`].
-    pub row: usize,
-    /// The seat's number. May be empty. Not necessarily unique.
-    pub number: String,
-    /// Index into [`Plan::categories`].
-    pub category: usize,
-    /// The distance from the plan's left edge, in plan units, rounded to thousandths. It is the sum of the zone's,
-    /// row's and seat's positions.
-    pub x: f64,
-    /// The distance from the plan's upper edge, in the same way.
-    pub y: f64,
-    /// The seat's accessibility.
-    pub access: Access,
-}
-
-/// The accessibility of a seat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// A seat for any buyer.
-    Standard,
-    /// A wheelchair place.
-    Wheelchair,
-    /// A seat for a companion of a wheelchair user.
-    Companion {
-        /// The index of the wheelchair place in [`Plan::seats`], if the plan names it.
-        of: Option<usize>,
-    },
-}
-
-/// A general-admission area: capacity without numbered seats.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Area {
-    /// The `area_guid`, else the `uuid`, else `<zone name>-<index in its zone>`. Unique among seats and areas.
-    pub guid: String,
-    /// The `name`, else the text drawn on it, else the guid.
-    pub name: String,
-    /// Index into [`Plan::zones`].
-    pub zone: usize,
-    /// Index into [`Plan::categories`], if the area has a category.
-    pub category: Option<usize>,
-    /// The number of people it holds, at least 1.
-    pub capacity: u32,
-    /// The distance of its anchor from the plan's left edge, in plan units. It is the sum of the zone's and the area's
-    /// positions.
-    pub x: f64,
-    /// The distance of its anchor from the plan's upper edge, in the same way.
-    pub y: f64,
-}
+pub use focal::{FocalPoint, FocalSource};
+pub use model::{
+    AREAS_MAX, Access, Area, CAPACITY_MAX, CATEGORIES_MAX, COORDINATE_MAX, Category, DEFAULT_COLOR,
+    DEPTH_MAX, ImportOptions, NAME_CHARS_MAX, PLACES_MAX, PLACES_NAMED_MAX, Plan, ROWS_MAX, Row, SEATS_MAX,
+    Seat, TEXT_BYTES_MAX, ZONES_MAX, Zone,
+};
+pub use warning::{Warning, WarningCode};
 
 impl Plan {
     /// Parses a document. If it is invalid, returns at least one and at most [`FAULTS_MAX`] faults.
     pub fn parse(text: &str) -> Result<Plan, Vec<Fault>> {
+        Self::import(text, ImportOptions::default()).map(|(plan, _)| plan)
+    }
+
+    /// Parses a document of another program, and returns what was repaired or guessed. If it is invalid, returns at least
+    /// one and at most [`FAULTS_MAX`] faults. Each kind of repair or fault is one entry.
+    pub fn import(text: &str, options: ImportOptions) -> Result<(Plan, Vec<Warning>), Vec<Fault>> {
         let document = text::compact(text).map_err(|fault| vec![fault])?;
-        read::read(document)
-    }
-
-    /// Returns the number of seats plus the capacity of all areas.
-    pub fn places(&self) -> u64 {
-        self.seats.len() as u64 + self.areas.iter().map(|area| u64::from(area.capacity)).sum::<u64>()
-    }
-
-    /// Returns the focal point in plan units; the best seats are nearest to it. It is the plan's `focal_point`, else
-    /// the first decoration whose text names a stage, screen, pitch or similar. Otherwise, it is the middle of the
-    /// upper edge, where plans usually have their stage.
-    pub fn focal_point(&self) -> (f64, f64) {
-        self.focal.unwrap_or((self.width / 2.0, 0.0))
-    }
-
-    /// Returns the seat's full name for tickets, such as `Stalls, Row A, Seat 12`. Omits empty parts. Returns `None` if
-    /// the ordinal is unknown.
-    pub fn seat_name(&self, ordinal: usize) -> Option<String> {
-        let seat = self.seats.get(ordinal)?;
-        let row = self.rows.get(seat.row)?;
-        let words = |own: Option<&str>, word: &str, number: &str| match own {
-            Some(own) => own.replace("%s", number),
-            None if number.is_empty() => String::new(),
-            None => format!("{word} {number}"),
-        };
-        let parts = [
-            self.zones.get(seat.zone)?.name.clone(),
-            words(row.label.as_deref(), "Row", &row.number),
-            words(row.seat_label.as_deref(), "Seat", &seat.number),
-        ];
-        Some(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", "))
+        read::read(text::unwrapped(document), options)
     }
 }

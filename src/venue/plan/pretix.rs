@@ -9,7 +9,8 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Plan;
+use super::json::number_in_text;
+use super::model::Plan;
 
 /// The values that pretix accepts at a place of its document.
 enum Form {
@@ -92,6 +93,9 @@ impl Form {
     /// Writes the parts of the value that fit this form. Returns `false` and writes nothing if nothing fits.
     fn write(&self, raw: Option<&RawValue>, out: &mut String) -> bool {
         let json = raw.map_or("null", RawValue::get);
+        if let (Number | Whole, Some(number)) = (self, number_in_text(json)) {
+            return self.write(RawValue::from_string(number).ok().as_deref(), out);
+        }
         let is_text = json.starts_with('"');
         let is_number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
         match *self {

@@ -105,6 +105,12 @@ fn assert_sound(plan: &Plan) {
     );
     assert!(plan.places() > 0 && plan.places() <= PLACES_MAX);
     assert_eq!(&Plan::parse(&plan.document).unwrap(), plan);
+    let labels: std::collections::HashSet<_> =
+        (0..plan.seats.len()).map(|seat| plan.seat_name(seat).unwrap()).collect();
+    assert_eq!(labels.len(), plan.seats.len(), "labels tell all seats apart");
+    let areas: std::collections::HashSet<_> = plan.areas.iter().map(|area| &area.name).collect();
+    assert_eq!(areas.len(), plan.areas.len(), "names tell all areas apart");
+    assert!(plan.focal.x.is_finite() && plan.focal.y.is_finite());
 
     // The export for pretix is the same plan, except for standing room, accessibility and the fraction of the size.
     let mut returned: Value = serde_json::from_str(&plan.for_pretix()).unwrap();
@@ -133,15 +139,15 @@ proptest! {
     #[test]
     fn a_mutated_document_is_refused_or_sound(
         mut document in document(),
-        steps in proptest::collection::vec((0..150_usize, 0..12_usize), 1..4),
+        steps in proptest::collection::vec((0..150_usize, 0..15_usize), 1..4),
     ) {
         let values = [json!(null), json!({}), json!([]), json!(""), json!("c1"), json!("seat1"), json!(true), json!(-1),
-            json!(1e300), json!(0.5), json!({"x": 1, "y": 2}), json!([[{"seats": [{}]}]])];
+            json!(1e300), json!(0.5), json!("7,5"), json!("Stage\n"), json!({"text": "Bühne"}), json!({"x": 1, "y": 2}), json!([[{"seats": [{}]}]])];
         for (mut step, with) in steps {
             mutate(&mut document, &mut step, &values[with]);
         }
-        match Plan::parse(&document.to_string()) {
-            Ok(plan) => assert_sound(&plan),
+        match Plan::import(&document.to_string(), ImportOptions { prefix_duplicate_guids: true }) {
+            Ok((plan, _)) => assert_sound(&plan),
             Err(faults) => prop_assert!((1..=FAULTS_MAX).contains(&faults.len())),
         }
     }

@@ -2,37 +2,49 @@
 //!
 //! Each value is checked where it is read, because its path is known there. An unusable value adds a fault and is
 //! replaced by a default, so that the rest is still read and numbered. A plan with faults is never returned.
+//!
+//! What other editors leave out is repaired with a warning. A repair that is more than a default is written into the
+//! document, so that exports contain it.
 
-use super::fault::{Fault, Faults, Path};
-use super::json::{Spot, raw_object};
+use std::collections::HashMap;
+
+use super::area::Stage;
+use super::fault::{Cause, Fault, Path, Report};
+use super::focal::{FocalPoint, FocalSource};
+use super::json::{Raw, Spot, raw_object};
+use super::model::{AREAS_MAX, ImportOptions, PLACES_MAX, Plan, ROWS_MAX, SEATS_MAX, ZONES_MAX, Zone};
 use super::names::Names;
+use super::repair::{Repairs, quoted};
 use super::room::Room;
-use super::{
-    AREAS_MAX, CATEGORIES_MAX, Category, DEFAULT_COLOR, PLACES_MAX, Plan, ROWS_MAX, SEATS_MAX, ZONES_MAX,
-    Zone,
-};
+use super::warning::{Warning, WarningCode};
+use super::{front, label, size};
+
+/// The name of a plan without one.
+const UNNAMED: &str = "Seating plan";
 
 raw_object!(RawPlan { name, size, categories, zones, focal_point });
 raw_object!(RawSize { width, height });
-raw_object!(RawCategory { name, color });
 raw_object!(RawZone { name, zone_id, position, rows, areas });
 
 /// Parses a compact document.
-pub(super) fn read(document: String) -> Result<Plan, Vec<Fault>> {
-    let mut reader = Reader::new();
-    reader.document(&document);
-    reader.plan.document = document;
-    reader.faults.unless_found(reader.plan)
+pub(super) fn read(document: String, options: ImportOptions) -> Result<(Plan, Vec<Warning>), Vec<Fault>> {
+    let mut reader = Reader::new(&document);
+    reader.document(&document, options);
+    reader.plan.document = reader.repairs.apply(document);
+    reader.report.unless_faulty(reader.plan)
 }
 
-/// The state of the reader: the plan so far, its faults, and the remaining limits.
+/// The state of the reader: the plan so far, what was found, and the remaining limits.
 pub(super) struct Reader {
     pub(super) plan: Plan,
-    pub(super) faults: Faults,
+    pub(super) report: Report,
+    pub(super) repairs: Repairs,
     pub(super) names: Names,
+    /// The indices of the categories by their names in the document.
+    pub(super) by_name: HashMap<String, usize>,
     pub(super) seats_left: Room,
-    /// The position of the first decoration whose text names a stage or similar.
-    pub(super) stage: Option<(f64, f64)>,
+    /// The decoration whose text most likely names the stage.
+    pub(super) stage: Option<Stage>,
     rows_left: Room,
     areas_left: Room,
 }
@@ -54,7 +66,7 @@ impl Parent {
 }
 
 impl Reader {
-    fn new() -> Self {
+    fn new(document: &str) -> Self {
         let plan = Plan {
             name: String::new(),
             width: 0.0,
@@ -64,13 +76,16 @@ impl Reader {
             rows: Vec::new(),
             seats: Vec::new(),
             areas: Vec::new(),
-            focal: None,
+            focal: FocalPoint { x: 0.0, y: 0.0, source: FocalSource::Given },
+            labels: label::Labels::default(),
             document: String::new(),
         };
         Self {
             plan,
-            faults: Faults::default(),
+            report: Report::default(),
+            repairs: Repairs::new(document),
             names: Names::default(),
+            by_name: HashMap::new(),
             stage: None,
             rows_left: Room::new("rows", ROWS_MAX),
             seats_left: Room::new("seats", SEATS_MAX),
@@ -78,94 +93,115 @@ impl Reader {
         }
     }
 
-    fn document(&mut self, document: &str) {
+    fn document(&mut self, document: &str, options: ImportOptions) {
         let document = Spot::document(document);
-        let Some(raw) = document.object::<RawPlan>(&mut self.faults) else { return };
-        self.plan.name = document.at("name", raw.name).name(&mut self.faults).unwrap_or_default();
-        self.size(document.at("size", raw.size));
-        let categories = document.at("categories", raw.categories);
-        for category in categories.items(&mut Room::new("categories", CATEGORIES_MAX), &mut self.faults) {
-            self.category(category);
-        }
+        let Some(raw) = document.object::<RawPlan>(&mut self.report) else { return };
+        self.name(document, raw.name);
+        let size = self.size(document.at("size", raw.size));
+        self.categories(document.at("categories", raw.categories));
         let zones = document.at("zones", raw.zones);
-        for zone in zones.items(&mut Room::new("zones", ZONES_MAX), &mut self.faults) {
+        for zone in zones.items(&mut Room::new("zones", ZONES_MAX), &mut self.report) {
             self.zone(zone);
         }
         let focal = document.at("focal_point", raw.focal_point);
-        self.plan.focal = if focal.is_absent() { self.stage } else { focal.point(&mut self.faults) };
-        self.whole();
+        let focal = if focal.is_absent() { None } else { focal.point(&mut self.report) };
+        self.whole(options);
+        if self.report.has_faults() {
+            return;
+        }
+        match size {
+            Some((width, height)) => (self.plan.width, self.plan.height) = (width, height),
+            None => self.guess_size(document, raw.size),
+        }
+        self.plan.focal = match focal {
+            Some((x, y)) => FocalPoint { x, y, source: FocalSource::Given },
+            None => self.front(document.json().unwrap_or_default()),
+        };
+        self.plan.labels = label::labels(&self.plan);
+        let areas = label::tell_areas_apart(&mut self.plan);
+        for label in self.plan.labels.values().chain(&areas) {
+            self.report.warn(WarningCode::LabelExtended, label);
+        }
     }
 
     /// Makes the checks that need the whole document.
-    fn whole(&mut self) {
-        self.names.resolve_companions(&mut self.plan.seats, &mut self.faults);
+    fn whole(&mut self, options: ImportOptions) {
+        let names = std::mem::take(&mut self.names);
+        names.resolve(&mut self.plan, options.prefix_duplicate_guids, &mut self.report, &mut self.repairs);
+        for area in self.plan.areas.iter_mut().filter(|area| area.name.is_empty()) {
+            area.name.clone_from(&area.guid);
+        }
         let places = self.plan.places();
         if places > PLACES_MAX {
-            self.faults.add(Path::Root, format!("holds {places} people in all; the maximum is {PLACES_MAX}"));
-        } else if places == 0 && self.faults.is_empty() {
+            let why = format!("holds {places} people in all; the maximum is {PLACES_MAX}");
+            self.report.fault(Path::Root, Cause::Limit, why);
+        } else if places == 0 && !self.report.has_faults() {
             let why = "has neither a seat nor an area with a `capacity`, so there is nothing to sell";
-            self.faults.add(Path::Root, why);
+            self.report.fault(Path::Root, Cause::Nothing, why);
         }
     }
 
-    fn size(&mut self, size: Spot<'_, '_>) {
-        let Some(raw) = size.object::<RawSize>(&mut self.faults) else { return };
-        self.plan.width = self.length(size.at("width", raw.width));
-        self.plan.height = self.length(size.at("height", raw.height));
-    }
-
-    fn length(&mut self, length: Spot<'_, '_>) -> f64 {
-        let number = length.number(&mut self.faults).unwrap_or(1.0);
-        if number <= 0.0 {
-            self.faults.add(length.path, format!("must be greater than zero, but is {number}"));
-        }
-        number
-    }
-
-    fn category(&mut self, category: Spot<'_, '_>) {
-        let Some(raw) = category.object::<RawCategory>(&mut self.faults) else { return };
-        let name = category.at("name", raw.name);
-        let color = self.color(category.at("color", raw.color));
-        let path = name.path;
-        if let Some(name) = name.name(&mut self.faults) {
-            self.names.declare_category(&name, path, &mut self.faults);
-            self.plan.categories.push(Category { name, color });
+    fn name(&mut self, document: Spot<'_, '_>, raw: Raw<'_>) {
+        let name = document.at("name", raw).text(&mut self.report).unwrap_or_default();
+        if !name.trim().is_empty() {
+            self.plan.name = name;
+        } else if !self.report.has_faults() {
+            UNNAMED.clone_into(&mut self.plan.name);
+            self.report.warn(WarningCode::NameAdded, UNNAMED);
+            let slot = self.repairs.slot(document.json().unwrap_or_default(), "name", raw);
+            self.repairs.put(slot, quoted(UNNAMED));
         }
     }
 
-    fn color(&mut self, color: Spot<'_, '_>) -> String {
-        if color.is_absent() {
-            return DEFAULT_COLOR.to_owned();
+    /// Reads the size. Returns `None` if there is no usable one.
+    fn size(&mut self, size: Spot<'_, '_>) -> Option<(f64, f64)> {
+        if size.is_absent() {
+            return None;
         }
-        let written = color.text(&mut self.faults).unwrap_or_else(|| DEFAULT_COLOR.to_owned());
-        let digits = written.strip_prefix('#').unwrap_or_default().to_ascii_lowercase();
-        match digits.len() {
-            _ if !digits.chars().all(|digit| digit.is_ascii_hexdigit()) => {}
-            6 => return format!("#{digits}"),
-            3 => return "#".chars().chain(digits.chars().flat_map(|digit| [digit, digit])).collect(),
-            _ => {}
+        let raw = size.object::<RawSize>(&mut self.report)?;
+        let (width, height) = (size.at("width", raw.width), size.at("height", raw.height));
+        if width.is_absent() || height.is_absent() {
+            return None;
         }
-        self.faults.add(color.path, format!("`{written}` is not a colour; write it as `#rgb` or `#rrggbb`"));
-        written
+        let (width, height) = (width.number(&mut self.report), height.number(&mut self.report));
+        width.zip(height).filter(|(width, height)| *width > 0.0 && *height > 0.0)
+    }
+
+    fn guess_size(&mut self, document: Spot<'_, '_>, raw: Raw<'_>) {
+        let (width, height) = size::needed(&self.plan, document.json().unwrap_or_default());
+        (self.plan.width, self.plan.height) = (width, height);
+        self.report.warn(WarningCode::SizeGuessed, format!("{width} × {height}"));
+        let slot = self.repairs.slot(document.json().unwrap_or_default(), "size", raw);
+        self.repairs.put(slot, format!(r#"{{"width":{width},"height":{height}}}"#));
+    }
+
+    /// Infers the focal point.
+    fn front(&mut self, document: &str) -> FocalPoint {
+        let stage = self.stage.map(|stage| stage.at);
+        let focal = front::infer(&self.plan, document, stage);
+        if let Some(guess) = focal.source.guess() {
+            self.report.warn(WarningCode::FrontGuessed, guess);
+        }
+        focal
     }
 
     fn zone(&mut self, zone: Spot<'_, '_>) {
-        let Some(raw) = zone.object::<RawZone>(&mut self.faults) else { return };
+        let Some(raw) = zone.object::<RawZone>(&mut self.report) else { return };
         let (index, first) = (self.plan.zones.len(), self.plan.rows.len());
-        let name = zone.at("name", raw.name).words(&mut self.faults);
-        let id = zone.at("zone_id", raw.zone_id).words(&mut self.faults);
-        let name = name.or(id).unwrap_or_else(|| format!("Zone {}", index + 1));
-        let origin = zone.at("position", raw.position).offset(&mut self.faults).unwrap_or_default();
+        let name = zone.at("name", raw.name).words(&mut self.report);
+        let id = zone.at("zone_id", raw.zone_id).words(&mut self.report);
+        let name = name.or_else(|| id.clone()).unwrap_or_else(|| format!("Zone {}", index + 1));
+        let origin = zone.at("position", raw.position).offset(&mut self.report).unwrap_or_default();
         let parent = Parent { index, origin };
-        self.plan.zones.push(Zone { name, rows: first..first });
+        self.plan.zones.push(Zone { name, id, rows: first..first });
 
         let rows = zone.at("rows", raw.rows);
-        for row in rows.items_if_any(&mut self.rows_left, &mut self.faults) {
+        for row in rows.items_if_any(&mut self.rows_left, &mut self.report) {
             self.row(row, parent);
         }
         self.plan.zones[index].rows.end = self.plan.rows.len();
         let areas = zone.at("areas", raw.areas);
-        for (index, area) in areas.items_if_any(&mut self.areas_left, &mut self.faults).enumerate() {
+        for (index, area) in areas.items_if_any(&mut self.areas_left, &mut self.report).enumerate() {
             self.area(area, index, parent);
         }
     }

@@ -5,7 +5,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{COORDINATE_MAX, NAME_CHARS_MAX, Plan};
+use super::color::color;
+use super::json::number_in_text;
+use super::model::{COORDINATE_MAX, NAME_CHARS_MAX, Plan};
 
 /// The maximum number of corners of an outline. Outlines with more are omitted.
 const CORNERS_MAX: usize = 1_000;
@@ -23,7 +25,7 @@ pub struct Drawing {
     pub rotation: f64,
     /// The shape.
     pub shape: Shape,
-    /// The colour as `#rrggbb` or `#rgb`. Safe in HTML.
+    /// The colour as `#rrggbb`. Safe in HTML.
     pub color: Option<String>,
     /// The text on it.
     pub text: Option<String>,
@@ -69,23 +71,61 @@ struct Zone {
 impl Plan {
     /// Returns all drawings in map order.
     pub fn drawings(&self) -> Vec<Drawing> {
-        let Ok(document) = serde_json::from_str::<Document>(&self.document) else { return Vec::new() };
-        let (mut drawings, mut areas) = (Vec::new(), 0..self.areas.len());
-        for zone in document.zones {
-            let origin = point(&zone.position).unwrap_or_default();
-            for raw in zone.areas.unwrap_or_default() {
-                // The reader counts areas in the same order: those with a capacity are general admission.
-                let area = if raw["capacity"].is_null() { None } else { areas.next() };
-                drawings.extend(drawing(&raw, origin, area));
-            }
-        }
-        drawings
+        drawn(&self.document).into_iter().map(|drawn| drawn.drawing).collect()
     }
+}
+
+impl Drawing {
+    /// Returns the upper left and the lower right corner of the drawing without its rotation.
+    pub(super) fn bounds(&self) -> ((f64, f64), (f64, f64)) {
+        let at = |x: f64, y: f64| (self.x + x, self.y + y);
+        match &self.shape {
+            &Shape::Rectangle { width, height } => (at(0.0, 0.0), at(width, height)),
+            &Shape::Ellipse { rx, ry } => (at(-rx, -ry), at(rx, ry)),
+            Shape::Polygon(corners) => {
+                let first = corners.first().copied().unwrap_or_default();
+                let bounds = corners.iter().fold((first, first), |((x, y), (right, low)), corner| {
+                    ((x.min(corner.0), y.min(corner.1)), (right.max(corner.0), low.max(corner.1)))
+                });
+                let ((x, y), (right, low)) = bounds;
+                (at(x, y), at(right, low))
+            }
+            Shape::Text => (at(0.0, 0.0), at(0.0, 0.0)),
+        }
+    }
+}
+
+/// A drawing with its place in the document.
+pub(super) struct Drawn {
+    pub(super) drawing: Drawing,
+    /// The index of its zone.
+    pub(super) zone: usize,
+    /// The `name` of its area.
+    pub(super) name: Option<String>,
+}
+
+/// Reads all drawings of a document.
+pub(super) fn drawn(document: &str) -> Vec<Drawn> {
+    let Ok(document) = serde_json::from_str::<Document>(document) else { return Vec::new() };
+    let (mut drawings, mut areas) = (Vec::new(), 0..);
+    for (zone, raw) in document.zones.into_iter().enumerate() {
+        let origin = point(&raw.position).unwrap_or_default();
+        for raw in raw.areas.unwrap_or_default() {
+            // The reader counts areas in the same order: those with a capacity are general admission.
+            let area = if raw["capacity"].is_null() { None } else { areas.next() };
+            let drawing = drawing(&raw, origin, area);
+            drawings.extend(drawing.map(|drawing| Drawn { drawing, zone, name: words(&raw["name"]) }));
+        }
+    }
+    drawings
 }
 
 fn drawing(raw: &Value, origin: (f64, f64), area: Option<usize>) -> Option<Drawing> {
     let text = words(&raw["text"]["text"]).or_else(|| words(&raw["text"]));
-    let shape = match raw["shape"].as_str()? {
+    // The areas of early pretix plans have no shape: they are rectangles.
+    let early = length(&raw["width"]).zip(length(&raw["height"]));
+    let shape = match raw["shape"].as_str().or(early.and(Some("early")))? {
+        "early" => early.map(|(width, height)| Shape::Rectangle { width, height })?,
         "rectangle" => Shape::Rectangle {
             width: length(&raw["rectangle"]["width"])?,
             height: length(&raw["rectangle"]["height"])?,
@@ -109,11 +149,13 @@ fn drawing(raw: &Value, origin: (f64, f64), area: Option<usize>) -> Option<Drawi
     let (x, y) = point(&raw["position"]).unwrap_or_default();
     let rotation = number(&raw["rotation"]).unwrap_or_default() % 360.0;
     let (x, y) = (thousandths(origin.0 + x), thousandths(origin.1 + y));
-    Some(Drawing { area, x, y, rotation, shape, color: color(&raw["color"]), text })
+    let color = raw["color"].as_str().and_then(color);
+    Some(Drawing { area, x, y, rotation, shape, color, text })
 }
 
 fn number(value: &Value) -> Option<f64> {
-    value.as_f64().filter(|number| number.abs() <= COORDINATE_MAX)
+    let in_text = || number_in_text(&format!("\"{}\"", value.as_str()?))?.parse().ok();
+    value.as_f64().or_else(in_text).filter(|number| number.abs() <= COORDINATE_MAX)
 }
 
 fn length(value: &Value) -> Option<f64> {
@@ -129,12 +171,6 @@ fn words(value: &Value) -> Option<String> {
     let fits =
         !words.is_empty() && words.chars().count() <= NAME_CHARS_MAX && !words.chars().any(char::is_control);
     fits.then_some(words)
-}
-
-fn color(value: &Value) -> Option<String> {
-    let digits = value.as_str()?.strip_prefix('#')?;
-    let good = matches!(digits.len(), 3 | 6) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    good.then(|| format!("#{}", digits.to_ascii_lowercase()))
 }
 
 fn thousandths(number: f64) -> f64 {
@@ -172,7 +208,7 @@ mod tests {
             y: 3.5,
             rotation: 90.0,
             shape: Shape::Rectangle { width: 8.0, height: 2.0 },
-            color: Some("#fff".to_owned()),
+            color: Some("#ffffff".to_owned()),
             text: Some("The stage".to_owned()),
         };
         assert_eq!(drawn[0], stage);

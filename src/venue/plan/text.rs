@@ -6,7 +6,23 @@
 use serde_json::value::RawValue;
 
 use super::fault::{Fault, Path};
-use super::{DEPTH_MAX, TEXT_BYTES_MAX};
+use super::model::{DEPTH_MAX, TEXT_BYTES_MAX};
+
+/// Returns the plan in a document. The API of pretix returns a plan as the `layout` of an object. For all other documents,
+/// returns the document itself.
+pub(super) fn unwrapped(document: String) -> String {
+    #[derive(serde::Deserialize)]
+    struct Wrapper<'d> {
+        #[serde(borrow)]
+        layout: &'d RawValue,
+        zones: Option<serde::de::IgnoredAny>,
+    }
+    let layout = match serde_json::from_str::<Wrapper<'_>>(&document) {
+        Ok(Wrapper { layout, zones: None }) if layout.get().starts_with('{') => Some(layout.get().to_owned()),
+        Ok(_) | Err(_) => None,
+    };
+    layout.unwrap_or(document)
+}
 
 /// Returns the document without insignificant white space. Applying it twice changes nothing more.
 pub(super) fn compact(text: &str) -> Result<String, Fault> {

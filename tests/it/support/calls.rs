@@ -22,18 +22,23 @@ const VARIABLES: &[(&str, &str)] =
 const NEEDED: &[(&str, &str)] = &[
     ("createCoupon", "amount"),
     ("createCoupon", "categoryId"),
+    ("createEvents", "rule"),
     ("order", "id"),
     ("event", "id"),
     ("shop", "id"),
     ("applicableCoupons", "orderId"),
 ];
 
+/// Inputs that name something which the server generated, so they differ between two servers.
+const GENERATED: &[&str] = &["accessToken", "code"];
+
 /// A place of the schema that takes a text.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// The root field.
     pub(crate) root: String,
-    /// The fields from the root to the argument, and the input fields in it, such as `createVenue.input.name`.
+    /// The fields from the root to the argument, and the input fields in it, such as `createVenue.input.name`. Those of
+    /// subscriptions begin with `live`.
     pub(crate) name: String,
     /// The name of the argument or input field.
     pub(crate) leaf: String,
@@ -64,6 +69,11 @@ impl Stored {
 }
 
 impl Place {
+    /// Returns whether the document is a subscription.
+    pub(crate) fn is_live(&self) -> bool {
+        self.document.starts_with("subscription")
+    }
+
     /// Returns whether the document needs the variable.
     pub(crate) fn needs(&self, variable: &str) -> bool {
         self.document.contains(&format!("${variable}: "))
@@ -87,11 +97,15 @@ impl Catalogue {
         Self { types: types.collect(), values }
     }
 
-    /// Returns all places: in the arguments of mutations, of queries, and of the fields that queries reach without a
-    /// list.
+    /// Returns all places: in the arguments of mutations, of subscriptions, of queries, and of the fields that queries
+    /// reach without a list.
     pub(crate) fn places(&self) -> Vec<Place> {
-        let mut places: Vec<Place> =
-            self.fields("Mutation").iter().flat_map(|field| self.of_field("mutation", &[], field)).collect();
+        let mut places = Vec::new();
+        for (root, operation) in [("Mutation", "mutation"), ("Subscription", "subscription")] {
+            for field in self.fields(root) {
+                places.extend(self.of_field(operation, &[], &field));
+            }
+        }
         let mut seen = BTreeSet::new();
         let mut queue = VecDeque::from([("Query".to_owned(), Vec::new())]);
         while let Some((ty, calls)) = queue.pop_front() {
@@ -169,9 +183,10 @@ impl Catalogue {
             .collect();
         let fields = calls.iter().map(|call| call.split('(').next().unwrap_or(call)).chain([name]);
         let names: Vec<&str> = fields.chain(path.iter().map(String::as_str)).collect();
+        let prefix = if operation == "subscription" { "live." } else { "" };
         Place {
             root: names[0].to_owned(),
-            name: names.join("."),
+            name: format!("{prefix}{}", names.join(".")),
             leaf: path.last().expect("a leaf").clone(),
             document: format!("{operation}($odd: {ty}!{variables}) {body}"),
             ty,
@@ -194,7 +209,8 @@ impl Catalogue {
 
     /// Returns the object of a payload that shows what was stored for an input field.
     fn stored(&self, name: &str, field: &FieldDefinition, path: &[String], ty: &str) -> Option<Stored> {
-        if !matches!(ty, "String" | "DateTime" | "Decimal") {
+        let is_generated = path.last().is_some_and(|leaf| GENERATED.contains(&leaf.as_str()));
+        if is_generated || !matches!(ty, "String" | "DateTime" | "Decimal") {
             return None;
         }
         self.fields(&base(&field.ty.node)).iter().find_map(|object| {

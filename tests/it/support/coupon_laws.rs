@@ -24,9 +24,14 @@ pub(super) async fn hold(db: &Connections) {
     }
 }
 
-/// Returns the buyer of each claim on the coupon that is neither released nor revoked.
+/// Returns the accounts for which each claim on the coupon counts that is neither released nor revoked: its buyer, and
+/// its holder.
 pub(super) async fn buyers_of(db: &Connections, coupon: CouponId) -> Vec<AccountId> {
-    taken(db, coupon).await.into_iter().map(|claim| claim.buyer_id).collect()
+    let accounts = |claim: claim::Model| {
+        let holder = (claim.account_id != claim.buyer_id).then_some(claim.account_id);
+        std::iter::once(claim.buyer_id).chain(holder)
+    };
+    taken(db, coupon).await.into_iter().flat_map(accounts).collect()
 }
 
 async fn taken(db: &Connections, coupon: CouponId) -> Vec<claim::Model> {

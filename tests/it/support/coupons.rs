@@ -47,6 +47,7 @@ impl World {
             tier_id: None,
             category_id: category.expect("a category").id,
             title: "Spring".to_owned(),
+            sort_key: String::new(),
             description: String::new(),
             terms: String::new(),
             picture_url: None,

@@ -15,6 +15,7 @@ pub(crate) mod given_coupon;
 pub(crate) mod history;
 pub(crate) mod laws;
 pub(crate) mod link;
+pub(crate) mod panics;
 pub(crate) mod peer;
 pub(crate) mod postgres;
 pub(crate) mod process;

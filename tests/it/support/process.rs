@@ -20,10 +20,14 @@ const POLL: Duration = Duration::from_millis(20);
 /// The timeout of an orderly stop.
 const STOP: Duration = Duration::from_mins(1);
 
-/// A running server. Dropping it kills the process.
+use super::panics::Watcher;
+
+/// A running server. Dropping it kills the process, and fails the test if the server has panicked.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    /// Reads the server's log; `None` if the test has redirected it.
+    log: Option<Watcher>,
     /// The address on which it listens.
     pub(crate) address: String,
 }
@@ -61,7 +65,8 @@ impl Server {
         command
             .args(["--listen", "127.0.0.1:0", "--demo", "false", "--database-url", url])
             .args(["--data-dir", &data.display().to_string()])
-            .args(["--allowed-networks", "127.0.0.0/8"]);
+            .args(["--allowed-networks", "127.0.0.0/8"])
+            .stderr(Stdio::piped());
         let mut child = settings(&mut command).stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let address = loop {
@@ -70,7 +75,8 @@ impl Server {
                 break address.to_owned();
             }
         };
-        Self { child, address }
+        let log = child.stderr.take().map(Watcher::of);
+        Self { child, log, address }
     }
 
     /// Sends SIGTERM and waits until the server has ended.
@@ -104,6 +110,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        if let Some(log) = &mut self.log {
+            log.judge();
+        }
     }
 }
 

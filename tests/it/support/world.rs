@@ -31,7 +31,7 @@ use tessera::{
 };
 use tower::ServiceExt;
 
-use super::{laws, postgres, sqlite};
+use super::{laws, panics, postgres, sqlite};
 
 /// The application, database and router of a test.
 pub(crate) struct World {
@@ -81,7 +81,10 @@ pub(crate) fn run_on_postgres(test: impl AsyncFnOnce(&World)) {
     run_on("PostgreSQL", &database.url, test);
 }
 
+/// Runs the test in a world. A panic of the server fails the test, also one that the server contains or that nobody
+/// awaits.
 fn run_on(backend: &'static str, url: &str, test: impl AsyncFnOnce(&World)) {
+    panics::watch();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -94,6 +97,8 @@ fn run_on(backend: &'static str, url: &str, test: impl AsyncFnOnce(&World)) {
         test(&world).await;
         world.end().await;
     });
+    let panics = panics::of(runtime.handle().id());
+    assert!(panics.is_empty(), "the server panicked: {panics:?}");
 }
 
 /// Migrates the database of a template.

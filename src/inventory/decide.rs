@@ -120,12 +120,7 @@ impl Draft<'_> {
             item.coupon_terms = coupon_terms.map(|coupon_terms| coupon_terms.text.clone());
         }
         let wanted: u32 = items.iter().map(|item| item.place.quantity()).sum();
-        let Tally { taken, idle } = self.tally(buyer);
-        if taken.saturating_add(wanted) > terms.limit_per_buyer {
-            let own = self.own(buyer, |_| true);
-            return Err(Refusal::LimitExceeded { limit: terms.limit_per_buyer, taken, own });
-        }
-        self.buyers.insert(buyer, Tally { taken: taken + wanted, idle });
+        self.count_taken(buyer, wanted)?;
         let after =
             |seconds| until.min(self.now + Duration::seconds(terms.hoarding.seconds(seconds, caller.wasted)));
         let reservation = ReservationSnapshot {
@@ -172,13 +167,7 @@ impl Draft<'_> {
         area.reserved -= 1;
         area.sold += 1;
         self.areas.insert(COPIES, area);
-        let limit = self.stock.terms.limit_per_buyer;
-        let Tally { taken, idle } = self.tally(new_claim.buyer);
-        if taken >= limit {
-            let own = self.own(new_claim.buyer, |_| true);
-            return Err(Refusal::LimitExceeded { limit, taken, own });
-        }
-        self.buyers.insert(new_claim.buyer, Tally { taken: taken + 1, idle });
+        self.count_taken(new_claim.buyer, 1)?;
         self.claims.push(new_claim.clone());
         Ok(())
     }

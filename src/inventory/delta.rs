@@ -80,8 +80,8 @@ impl Delta {
             tiers: totals.1.iter().copied().collect(),
             seats: seats
                 .map(|&(ordinal, status, ..)| {
-                    let seen = if is_unpriced(ordinal) { Offer::Unpriced.seat(status) } else { status };
-                    (ordinal, PublicStatus::of(seen))
+                    let seen = if is_unpriced(ordinal) { Offer::Unpriced.seat(status) } else { Some(status) };
+                    (ordinal, seen.map_or(PublicStatus::Blocked, PublicStatus::of))
                 })
                 .collect(),
             areas: areas

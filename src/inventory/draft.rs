@@ -140,12 +140,7 @@ impl<'a> Draft<'a> {
         }
         if let Some(taker) = taker {
             self.expire_all_of(taker);
-            let limit = self.stock.terms.limit_per_buyer;
-            let Tally { taken, idle } = self.tally(taker);
-            if taken >= limit {
-                return Err(Refusal::LimitExceeded { limit, taken, own: OwnReservations::default() });
-            }
-            self.buyers.insert(taker, Tally { taken: taken + 1, idle });
+            self.count_taken(taker, 1)?;
         }
         Ok(())
     }

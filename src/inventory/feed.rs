@@ -300,7 +300,8 @@ fn look(stock: &Stock, audience: Audience<'_>) -> Availability {
     let mut seat_tiers = Vec::with_capacity(stock.seats.len());
     for (ordinal, seat) in (0..).zip(&stock.seats) {
         let offer = terms.seat_offer(ordinal, audience);
-        seats.push(PublicStatus::of(totals.add_seat(offer, seat.status)));
+        let seen = totals.add_seat(offer, seat.status);
+        seats.push(seen.map_or(PublicStatus::Blocked, PublicStatus::of));
         seat_tiers.push(shown(offer));
     }
     let mut areas = Vec::with_capacity(stock.areas.len());

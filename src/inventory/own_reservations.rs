@@ -7,10 +7,21 @@ use entity::AccountId;
 use super::{
     command::{OwnReservations, Refusal},
     draft::Draft,
-    state::{Place, ReservationSnapshot},
+    state::{Place, ReservationSnapshot, Tally},
 };
 
 impl Draft<'_> {
+    /// Counts more places of the buyer. Refuses if they exceed the limit per buyer.
+    pub(super) fn count_taken(&mut self, buyer: AccountId, wanted: u32) -> Result<(), Refusal> {
+        let limit = self.stock.terms.limit_per_buyer;
+        let Tally { taken, idle } = self.tally(buyer);
+        if taken.saturating_add(wanted) > limit {
+            return Err(Refusal::LimitExceeded { limit, taken, own: self.own(buyer, |_| true) });
+        }
+        self.buyers.insert(buyer, Tally { taken: taken + wanted, idle });
+        Ok(())
+    }
+
     /// Returns the buyer's live reservations that satisfy the condition.
     pub(super) fn own(
         &self,

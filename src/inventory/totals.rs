@@ -57,11 +57,11 @@ pub(super) enum Offer {
 }
 
 impl Offer {
-    /// Returns the status that the audience sees.
-    pub(super) fn seat(self, status: SeatStatus) -> SeatStatus {
+    /// Returns the status that the audience sees; `None` if the seat is not for sale to it.
+    pub(super) fn seat(self, status: SeatStatus) -> Option<SeatStatus> {
         match (self, status) {
-            (Self::Hidden, _) | (Self::Unpriced, SeatStatus::Available) => SeatStatus::Blocked,
-            (Self::ForSale(_) | Self::Unpriced, status) => status,
+            (Self::Hidden, _) | (Self::Unpriced, SeatStatus::Available) => None,
+            (Self::ForSale(_) | Self::Unpriced, status) => Some(status),
         }
     }
 
@@ -141,14 +141,14 @@ impl AudienceTotals {
         Self { tiers: vec![0; tiers], ..Self::default() }
     }
 
-    /// Adds a seat. Returns the status that the audience sees.
-    pub(super) fn add_seat(&mut self, offer: Offer, status: SeatStatus) -> SeatStatus {
-        let status = offer.seat(status);
-        *self.counts.of(status) += 1;
+    /// Adds a seat. Returns the status that the audience sees; `None` if the seat is not for sale to it.
+    pub(super) fn add_seat(&mut self, offer: Offer, status: SeatStatus) -> Option<SeatStatus> {
+        let seen = offer.seat(status);
+        *self.of_status(seen) += 1;
         if let Some(available) = self.of_tier(offer) {
-            *available += u32::from(status == SeatStatus::Available);
+            *available += u32::from(seen == Some(SeatStatus::Available));
         }
-        status
+        seen
     }
 
     /// Adds an area. Returns the part that the audience sees.
@@ -165,10 +165,10 @@ impl AudienceTotals {
     }
 
     fn remove_seat(&mut self, offer: Offer, status: SeatStatus) {
-        let status = offer.seat(status);
-        *self.counts.of(status) -= 1;
+        let seen = offer.seat(status);
+        *self.of_status(seen) -= 1;
         if let Some(available) = self.of_tier(offer) {
-            *available -= u32::from(status == SeatStatus::Available);
+            *available -= u32::from(seen == Some(SeatStatus::Available));
         }
     }
 
@@ -180,6 +180,14 @@ impl AudienceTotals {
         self.counts.blocked -= area.capacity - seen.capacity;
         if let Some(available) = self.of_tier(offer) {
             *available -= seen.available();
+        }
+    }
+
+    /// Returns the counter for seats that the audience sees like this.
+    fn of_status(&mut self, seen: Option<SeatStatus>) -> &mut u32 {
+        match seen {
+            Some(status) => self.counts.of(status),
+            None => &mut self.counts.blocked,
         }
     }
 

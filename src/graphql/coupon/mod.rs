@@ -69,7 +69,7 @@ pub(crate) type CouponConnection = Connected<Key, Coupon>;
 pub enum Kind {
     /// Takes `amount` off the order's items that the coupon applies to.
     AmountOff,
-    /// Takes `basisPoints` off the sum of the base prices, at most `cap`. Half a minor unit is rounded up.
+    /// Takes `basisPoints` off the sum of the base prices, at most `cap`. A half of the smallest unit is rounded up.
     PercentOff,
     /// Makes one item free: the cheapest item that the coupon applies to.
     FreeItem,

@@ -53,7 +53,7 @@ use super::{
 use crate::{
     coupon::access,
     error::{Fault, FaultResult, Object},
-    event::{find, rules},
+    event::rules,
     inventory::{Audience, feed, public_available},
     slug::IdOrSlug,
 };

@@ -18,7 +18,7 @@ use super::{
     command::{Command, CouponTerms, NewClaim, OwnReservations, Pick, Refusal},
     draft::Draft,
     pick,
-    state::{Item, Place, ReservationSnapshot, Seat, Stock, Tally, TierTerms},
+    state::{Item, Place, ReservationSnapshot, Seat, Stock, TierTerms},
 };
 
 /// The single area of a coupon's stock. Its places are the copies.

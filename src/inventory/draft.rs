@@ -12,7 +12,7 @@ use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservati
 
 use super::{
     change::{Decision, Write},
-    command::{NewClaim, OwnReservations, Refusal},
+    command::{NewClaim, Refusal},
     fairness::{Fairness, IdleTime, Life},
     state::{Area, Place, ReservationSnapshot, Seat, Stock, Tally, TierTerms},
 };

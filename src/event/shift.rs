@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(slug(Some("tour"), "Gala", 1, local, false), "tour-2027-03-05");
         assert_eq!(slug(Some("tour"), "Gala", 1, local, true), "tour-2027-03-05-2000");
         assert_eq!(slug(None, "Gala", 0xab, local, false), "gala-2027-03-05-000000ab");
-        assert_eq!(slug(None, "第九", 1, local, true), "event-2027-03-05-2000-00000001");
+        assert_eq!(slug(None, "第九", 1, local, true), "di-jiu-2027-03-05-2000-00000001");
         for name in [name.as_str(), "–", "a - b", &"x".repeat(500)] {
             let slug = slug(None, name, u32::MAX, local, true);
             assert!(is_slug(&slug) && slug.ends_with("-2027-03-05-2000-ffffffff"), "{slug}");

@@ -36,7 +36,7 @@ use crate::{
         upload::{self, Imported, Preview, Refusal, Upload},
     },
     error::{Error, Fault, Object, Result as Outcome},
-    graphql::{code::ApiCode, coupon::named},
+    graphql::{code::ApiCode, coupon::codes::named},
 };
 
 /// The header with the caller's idempotency key.

@@ -307,3 +307,8 @@ impl CodeFault {
         Self { line: u32::try_from(fault.line).unwrap_or(u32::MAX), why: fault.why.to_string() }
     }
 }
+
+/// Parses the text of a coupon id.
+pub(crate) fn named(id: String) -> Option<CouponId> {
+    decode(&ID(id), "id").ok()
+}

@@ -49,7 +49,7 @@ use super::{
     context::ContextExt,
     error::{ApiResult, not_allowed},
     event::{CountsOf, Event, Tier},
-    id::{decode, encode},
+    id::encode,
     long_text::{LongText, long_text},
     page::Connected,
     scalar::{CurrencyCode, Instant, Long, Money},
@@ -394,9 +394,4 @@ impl Coupon {
         let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Coupon))?;
         Ok(Self::from(row))
     }
-}
-
-/// Parses the text of a coupon id.
-pub(crate) fn named(id: String) -> Option<CouponId> {
-    decode(&ID(id), "id").ok()
 }

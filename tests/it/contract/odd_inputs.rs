@@ -19,7 +19,7 @@ use tessera::{
 
 use crate::support::{
     Answer, World,
-    calls::{Catalogue, Place, Stored},
+    calls::{Catalogue, Place},
     given::Stage,
     run,
     socket::Socket,
@@ -282,7 +282,9 @@ impl Scene {
             assert_ne!(answer.status, 500, "{shown}: {}", answer.body);
             let stored = stored(place, &answer);
             if let (Some(to), Some((id, value))) = (&place.stored, &stored) {
-                self.is_stored(to, (token.as_deref(), id), value, &shown).await;
+                let again =
+                    self.world.gql(token.as_deref(), &to.document(), json!({ "id": id })).await.good();
+                assert_eq!(again.data(&format!("node.{}", to.path)), *value, "{shown}: {}", again.body);
             }
             if place.root == "checkout" && stored.is_some() {
                 self.fill_cart().await;
@@ -306,12 +308,6 @@ impl Scene {
                 .push((text.clone(), json!([answer["type"], error["extensions"]["code"], error["message"]])));
         }
         answers
-    }
-
-    /// Checks that another request reads the value that the mutation returned.
-    async fn is_stored(&self, to: &Stored, (token, id): (Option<&str>, &str), value: &Value, shown: &str) {
-        let again = self.world.gql(token, &to.document(), json!({ "id": id })).await.good();
-        assert_eq!(again.data(&format!("node.{}", to.path)), *value, "{shown}: {}", again.body);
     }
 }
 

@@ -290,12 +290,8 @@ fn generated_codes_contain_no_words() {
 }
 
 /// Reserves a seat with an access code.
-async fn reserve_with(
-    world: &World,
-    stage: &Stage,
-    token: &str,
-    (seat, code, key): (usize, &str, &str),
-) -> Answer {
+async fn reserve_with(world: &World, stage: &Stage, token: &str, try_of: [&str; 2], seat: usize) -> Answer {
+    let [code, key] = try_of;
     let reserve = "mutation($event: ID!, $seat: ID!, $code: String!, $key: String!) {
         reserveSeats(input: { eventId: $event, pick: { seatIds: [$seat] }, accessCode: $code, idempotencyKey: $key }) {
             reservation { id } errors { code } } }";
@@ -320,13 +316,13 @@ fn refused_reservation_claims_no_access_code() {
             json!({ "kind": "ACCESS_CODE", "amount": null, "appliesTo": [front["id"]], "listed": false });
         world.published_with(&stage, "OPEN-1\nOPEN-2\n", opening).await;
         let (first, second) = (world.guest().await, world.guest().await);
-        reserve_with(world, &stage, &first, (0, "OPEN-1", "the-only-seat")).await.good();
-        let refused = reserve_with(world, &stage, &second, (0, "OPEN-2", "the-same-seat")).await;
+        reserve_with(world, &stage, &first, ["OPEN-1", "the-only-seat"], 0).await.good();
+        let refused = reserve_with(world, &stage, &second, ["OPEN-2", "the-same-seat"], 0).await;
         assert_eq!(refused.refusal("reserveSeats").as_deref(), Some("SEATS_TAKEN"));
         assert_eq!(claims_of(world, &second).await, json!([]));
         let third = world.guest().await;
-        let made = reserve_with(world, &stage, &third, (1, "open–2", "another-seat")).await.good();
-        let again = reserve_with(world, &stage, &third, (1, "open–2", "another-seat")).await.good();
+        let made = reserve_with(world, &stage, &third, ["open–2", "another-seat"], 1).await.good();
+        let again = reserve_with(world, &stage, &third, ["open–2", "another-seat"], 1).await.good();
         assert_eq!(again.data("reserveSeats.reservation"), made.data("reserveSeats.reservation"));
         assert_eq!(claims_of(world, &third).await[0]["code"], "OPEN-2");
     });

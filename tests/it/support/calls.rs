@@ -143,19 +143,14 @@ impl Catalogue {
 
     /// Returns the places in the arguments of a field that `calls` reach.
     fn of_field(&self, operation: &str, calls: &[String], field: &FieldDefinition) -> Vec<Place> {
-        let name = field.name.node.to_string();
         let leaves = field.arguments.iter().flat_map(|argument| {
             self.leaves(&argument.node.ty.node, vec![argument.node.name.node.to_string()])
         });
-        leaves.map(|(path, ty)| self.place((operation, calls), (&name, field), (path, ty))).collect()
+        leaves.map(|leaf| self.place((operation, calls), field, leaf)).collect()
     }
 
-    fn place(
-        &self,
-        (operation, calls): (&str, &[String]),
-        (name, field): (&str, &FieldDefinition),
-        (path, ty): (Vec<String>, String),
-    ) -> Place {
+    fn place(&self, root: (&str, &[String]), field: &FieldDefinition, leaf: (Vec<String>, String)) -> Place {
+        let ((operation, calls), (path, ty), name) = (root, leaf, field.name.node.as_str());
         let stored = self.stored(name, field, &path[1..], &ty);
         let selected = match &stored {
             Some(stored) => {

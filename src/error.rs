@@ -175,10 +175,8 @@ impl Fault {
     /// unchanged.
     #[must_use]
     pub fn at(self, path: &str) -> Self {
-        match self {
-            Self::NotFound(what) => Self::NotFoundAt(what, path.split('.').map(str::to_owned).collect()),
-            other => other,
-        }
+        let Self::NotFound(what) = self else { return self };
+        Self::NotFoundAt(what, path.split('.').map(str::to_owned).collect())
     }
 
     /// Returns the fault for a dependency that is temporarily unavailable.

@@ -62,6 +62,7 @@ pub enum EntryPeriod {
 /// Something that people attend.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column")]
 pub struct Model {
     /// The primary key. The event's inventory has the same id.
     #[sea_orm(primary_key, auto_increment = false)]

@@ -109,9 +109,9 @@ mod tests {
 
     #[test]
     fn siblings_of_one_position_are_sorted_by_name() {
-        let named = |id, name: &str| Model { name: name.to_owned(), ..row(id, None, 0) };
+        let category = |id, name: &str| Model { name: name.to_owned(), ..row(id, None, 0) };
         let names = ["zumba", "Öl", "Oper", "Ärzte", "art 10", "Art 9"];
-        let rows = (1..).zip(names).map(|(id, name)| named(id, name)).collect();
+        let rows = (1..).zip(names).map(|(id, name)| category(id, name)).collect();
         let names: Vec<_> = sorted(rows).into_iter().map(|row| row.name).collect();
         assert_eq!(names, ["Art 9", "art 10", "Ärzte", "Öl", "Oper", "zumba"]);
     }

@@ -133,7 +133,7 @@ pub(super) async fn prospect(
         return Ok(None);
     }
     let mut row = snapshot.new_claim(app, ClaimId(app.clock.new_uuid()), account);
-    row.code = code.as_str().to_owned();
+    code.as_str().clone_into(&mut row.code);
     let new_claim = Arc::new(snapshot.granted(&row, NewClaimCode::Listed(row.code.clone())));
     Ok(Some((row, Grant { coupon, new_claim })))
 }

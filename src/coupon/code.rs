@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn generated_code_has_many_random_bits_and_no_look_alikes() {
-        let bits = f64::from(u32::try_from(DRAWN).unwrap()) * (ALPHABET.len() as f64).log2();
+        let bits = f64::from(u32::try_from(DRAWN).unwrap())
+            * f64::from(u32::try_from(ALPHABET.len()).unwrap()).log2();
         assert!(bits > 76.0, "{bits}");
         for look_alike in [b'0', b'1', b'I', b'O'] {
             assert!(!ALPHABET.contains(&look_alike) && !FIELD.contains(&look_alike));

@@ -22,7 +22,7 @@ use crate::{
     app::App,
     audit::{self, Action, By, Entry},
     auth::Viewer,
-    error::{Error, Fault, FaultResult, Object, Result},
+    error::{Error, Fault, Object, Result},
     idempotency::{self, Attempt, Key},
     store::save_versioned,
 };
@@ -56,7 +56,7 @@ pub async fn withdraw(app: &App, viewer: &Viewer, input: Withdraw) -> Result<cou
         return Err(Fault::invalid("couponId", "the coupon generates its codes and has no list").into());
     }
     let key = Key::new(viewer.user()?, "withdrawCouponCode", &input.key, &(input.coupon, &input.code))?;
-    let replay = |_| async { FaultResult::Ok(by_id(app, input.coupon).await?) };
+    let replay = |_| by_id(app, input.coupon);
     let withdrawn =
         idempotency::once(app, &key, replay, Box::pin(attempt(app, viewer, &input, &key))).await?;
     follow(app, input.coupon).await;

@@ -57,7 +57,7 @@ async fn insert(
     let details = shift::moved(Details::of(event.clone()), zone, input.starts_at.trunc_subsecs(6), now);
     let name = input.name.unwrap_or(details.name);
     let slug = input.slug.unwrap_or_else(|| slug_of(&name, random_part(id)));
-    let details = Details { name, slug, ..details }.checked()?;
+    let details = Details { slug, name, ..details }.checked()?;
     let tx = app.store.begin().await?;
     let template = Template::read_in_tx(&tx, event).await?;
     claim_if_keyed_in_tx(key, &tx, id.0, now).await?;

@@ -280,6 +280,51 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::days(20_000) + Duration::minutes(minutes)
     }
 
+    fn row(id: Uuid, state: EventState, (sales_start, sales_end, ends_at): (i64, i64, i64)) -> event::Model {
+        event::Model {
+            id: EventId(id),
+            shop_id: ShopId(Uuid::nil()),
+            venue_id: entity::VenueId(Uuid::nil()),
+            seat_map_id: entity::SeatMapId(Uuid::nil()),
+            category_id: CategoryId(Uuid::nil()),
+            slug: format!("e-{id}"),
+            name: "Gala".to_owned(),
+            sort_key: String::new(),
+            description: String::new(),
+            starts_at: at(ends_at),
+            ends_at: at(ends_at),
+            sales_start: at(sales_start),
+            sales_end: at(sales_end),
+            refund_until: None,
+            sales_start_given: true,
+            sales_end_given: true,
+            refund_minutes: None,
+            doors_at: None,
+            admission_from: None,
+            admission_until: None,
+            entries_max: Some(1),
+            entry_period: entity::event::EntryPeriod::Event,
+            reentry: false,
+            state,
+            currency: "EUR".to_owned(),
+            reservation_seconds: 600,
+            reservation_seconds_max: 1_200,
+            limit_per_buyer: 8,
+            orphan_rule: true,
+            reservation_budget_seconds: Some(2_700),
+            cool_down_seconds: 300,
+            buyer_requirement: entity::event::BuyerRequirement::None,
+            unpaid_per_network: None,
+            unpaid_percent: None,
+            series_id: None,
+            focal_x: None,
+            focal_y: None,
+            version: 1,
+            created_at: at(0),
+            updated_at: at(0),
+        }
+    }
+
     /// Events of every state, with every order of their times, without an inventory, with an empty one, and with one
     /// that has places.
     async fn fill(store: &Store) -> Vec<(event::Model, u32)> {
@@ -291,48 +336,7 @@ mod tests {
                 let stocks = [(0, None), (3, None), (3, Some(0)), (3, Some(2))];
                 for stock in std::iter::once(None).chain(stocks.map(Some)) {
                     let id = Uuid::from_u128(all.len() as u128 + 1);
-                    let row = event::Model {
-                        id: EventId(id),
-                        shop_id: ShopId(Uuid::nil()),
-                        venue_id: entity::VenueId(Uuid::nil()),
-                        seat_map_id: entity::SeatMapId(Uuid::nil()),
-                        category_id: CategoryId(Uuid::nil()),
-                        slug: format!("e-{id}"),
-                        name: "Gala".to_owned(),
-                        sort_key: String::new(),
-                        description: String::new(),
-                        starts_at: at(ends_at),
-                        ends_at: at(ends_at),
-                        sales_start: at(sales_start),
-                        sales_end: at(sales_end),
-                        refund_until: None,
-                        sales_start_given: true,
-                        sales_end_given: true,
-                        refund_minutes: None,
-                        doors_at: None,
-                        admission_from: None,
-                        admission_until: None,
-                        entries_max: Some(1),
-                        entry_period: entity::event::EntryPeriod::Event,
-                        reentry: false,
-                        state,
-                        currency: "EUR".to_owned(),
-                        reservation_seconds: 600,
-                        reservation_seconds_max: 1_200,
-                        limit_per_buyer: 8,
-                        orphan_rule: true,
-                        reservation_budget_seconds: Some(2_700),
-                        cool_down_seconds: 300,
-                        buyer_requirement: entity::event::BuyerRequirement::None,
-                        unpaid_per_network: None,
-                        unpaid_percent: None,
-                        series_id: None,
-                        focal_x: None,
-                        focal_y: None,
-                        version: 1,
-                        created_at: at(0),
-                        updated_at: at(0),
-                    };
+                    let row = row(id, state, (sales_start, sales_end, ends_at));
                     let active = row.clone().into_active_model();
                     event::Entity::insert(active).exec_without_returning(&tx).await.unwrap();
                     if let Some((available, public)) = stock {

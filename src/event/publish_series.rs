@@ -88,13 +88,12 @@ pub async fn publish(app: &App, viewer: &Viewer, series: SeriesId) -> Result<Pub
 async fn within_limit(app: &App, drafts: Vec<event::Model>) -> FaultResult<(Vec<event::Model>, Maps)> {
     let (mut maps, mut places, mut next) = (Maps::new(), 0, Vec::new());
     for draft in drafts {
-        let map = match maps.get(&draft.seat_map_id) {
-            Some(map) => Arc::clone(map),
-            None => {
-                let map = venue::seat_map(app, draft.seat_map_id).await?;
-                maps.insert(draft.seat_map_id, Arc::clone(&map));
-                map
-            }
+        let map = if let Some(map) = maps.get(&draft.seat_map_id) {
+            Arc::clone(map)
+        } else {
+            let map = venue::seat_map(app, draft.seat_map_id).await?;
+            maps.insert(draft.seat_map_id, Arc::clone(&map));
+            map
         };
         places += map.plan.seats.len() + map.plan.areas.len();
         if places > PLACES_MAX && !next.is_empty() {

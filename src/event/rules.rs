@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(moved(EventState::Published, &[front.clone(), empty.clone(), area.clone()]), Ok(()));
         assert_eq!(moved(EventState::Draft, &[]), Ok(()));
         assert_eq!(moved(EventState::Published, &[empty]), Err(Refusal::NothingForSale));
-        assert_eq!(moved(EventState::Cancelled, &[front.clone()]), Err(Refusal::Cancelled));
+        assert_eq!(moved(EventState::Cancelled, std::slice::from_ref(&front)), Err(Refusal::Cancelled));
         let missing = [scope(4, ScopeKind::Category, "a1"), scope(5, ScopeKind::Area, "Front"), front, area];
         let names = vec!["a1".to_owned(), "Front".to_owned()];
         assert_eq!(moved(EventState::Published, &missing), Err(Refusal::NotOnSeatMap(names)));

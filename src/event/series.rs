@@ -201,7 +201,7 @@ async fn plan(app: &App, event: &event::Model, input: &NewSeries) -> Result<Plan
         let local = zone::local(zone, start);
         let shares_day = shared.contains(&local.date());
         let slug = shift::slug(input.slug.as_deref(), &name, random_part(id), local, shares_day);
-        let details = Details { name, slug, ..details }.checked().map_err(|fault| at_date(fault, &local))?;
+        let details = Details { slug, name, ..details }.checked().map_err(|fault| at_date(fault, &local))?;
         drafts.push(Draft { id, series: None, details });
     }
     Ok(Planned { zone, drafts, left_out: plan.left_out, has_own_start })

@@ -194,7 +194,7 @@ impl CategoryQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The category's unique name for URLs.")] slug: String,
     ) -> ApiResult<Option<Category>> {
-        Ok(found(category::by_slug(ctx.app(), &readable_slug(slug)).await)?.map(Category))
+        Ok(found(category::by_slug(ctx.app(), &readable_slug(&slug)).await)?.map(Category))
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{Fault, FaultResult},
-    slug::IdOrSlug,
+    slug::{self, IdOrSlug},
 };
 
 /// The id prefix of a seat.
@@ -56,12 +56,13 @@ pub(crate) fn id_or_slug<T: TypedId>(
     path: &str,
 ) -> FaultResult<Vec<IdOrSlug<T>>> {
     let id = id.map(|id| decode(&id, path)).transpose()?.map(IdOrSlug::Id);
-    Ok(id.into_iter().chain(slug.map(readable_slug).map(IdOrSlug::Slug)).collect())
+    Ok(id.into_iter().chain(slug.map(|slug| IdOrSlug::Slug(readable_slug(&slug)))).collect())
 }
 
 /// Returns the slug to look up: an empty text, which no object has, if the text has characters that no slug has.
 /// PostgreSQL would refuse U+0000, and `SQLite` would find nothing.
-pub(crate) fn readable_slug(text: String) -> String {
+pub(crate) fn readable_slug(text: &str) -> String {
+    let text = slug::normal(text);
     let is_readable = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if is_readable { text } else { String::new() }
 }

@@ -62,6 +62,7 @@ impl From<Instant> for DateTime<Utc> {
 }
 
 /// Returns the change of a time that null removes.
+#[expect(clippy::option_option, reason = "no change, no time, and a time")]
 pub(crate) fn change(time: MaybeUndefined<Instant>) -> Option<Option<DateTime<Utc>>> {
     time.map_value(DateTime::from).into()
 }

@@ -57,13 +57,10 @@ async fn upload_codes(State(door): State<Door>, Path(id): Path<String>, request:
         Ok(asked) => asked,
         Err(response) => return *response,
     };
-    let asked_for = match Query::<UploadParameters>::try_from_uri(&parts.uri) {
-        Ok(Query(parameters)) => parameters,
-        Err(_) => {
-            let message = "The parameters of the URL are dryRun (true or false), firstLine (HEADING or CODE) and \
-                column (from 1).";
-            return answer::refused(StatusCode::BAD_REQUEST, ApiCode::BadUserInput, message);
-        }
+    let Ok(Query(asked_for)) = Query::<UploadParameters>::try_from_uri(&parts.uri) else {
+        let message = "The parameters of the URL are dryRun (true or false), firstLine (HEADING or CODE) and \
+            column (from 1).";
+        return answer::refused(StatusCode::BAD_REQUEST, ApiCode::BadUserInput, message);
     };
     if !is_csv(&parts.headers) {
         let message = "Send the codes as text/csv.";

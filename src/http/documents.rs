@@ -49,6 +49,7 @@ const NO_OPERATION: &str = "\0";
 
 /// A document that passed the guard, with the properties of the chosen operation.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent properties of an operation")]
 pub(super) struct Document {
     /// Its size in memory, in bytes.
     bytes: u32,

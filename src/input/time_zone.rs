@@ -57,7 +57,7 @@ mod tests {
             "US/Eastern",
             "CET",
         ] {
-            assert_eq!(time_zone(name).map(|zone| zone.name()), Ok(name));
+            assert_eq!(time_zone(name).map(Tz::name), Ok(name));
         }
         assert_eq!(time_zone(" Asia/Tokyo\n"), Ok(Tz::Asia__Tokyo));
     }

@@ -141,7 +141,7 @@ fn compounds(text: &str) -> Vec<Vec<Part>> {
         match last {
             // A mark belongs to the letter before it.
             Some(part) if is_combining_mark(letter) || part.unspaced == is_unspaced(letter) => {
-                part.text.push(letter)
+                part.text.push(letter);
             }
             Some(_) | None if is_combining_mark(letter) => {}
             Some(_) | None => {

@@ -137,9 +137,8 @@ pub async fn delete(app: &App, viewer: &Viewer, id: SeatMapId) -> Result<venue::
         .one(app.store.read())
         .await?;
     let venue = venue.ok_or(Fault::NotFound(Object::SeatMap))?;
-    let venue = managed(app, viewer, venue).await.map_err(|fault| match fault {
-        Fault::NotFound(_) => Fault::NotFound(Object::SeatMap),
-        fault => fault,
+    let venue = managed(app, viewer, venue).await.map_err(|fault| {
+        if matches!(fault, Fault::NotFound(_)) { Fault::NotFound(Object::SeatMap) } else { fault }
     })?;
     let tx = app.store.begin().await?;
     unused(app, &tx, id).await?;

@@ -90,7 +90,17 @@ impl Faults {
         match first.why {
             LineProblem::Malformed(fault) if is_general => Self::one(first.line, LineProblem::NoLine(fault)),
             LineProblem::Missing if is_general => Self::one(first.line, LineProblem::Missing),
-            _ => self,
+            LineProblem::Malformed(_)
+            | LineProblem::Missing
+            | LineProblem::Duplicate(_)
+            | LineProblem::Taken
+            | LineProblem::TooMany
+            | LineProblem::NoCodes
+            | LineProblem::NoLine(_)
+            | LineProblem::LooksLikeHeading
+            | LineProblem::SeveralCodes
+            | LineProblem::OpenQuote
+            | LineProblem::NotText(_) => self,
         }
     }
 }

@@ -30,8 +30,8 @@ pub fn instant_or_later(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
 pub fn moved(zone: Tz, from: DateTime<Utc>, by: Duration, least: DateTime<Utc>) -> DateTime<Utc> {
     let local = local(zone, from) + by;
     let first = instant_or_later(zone, local);
-    let last = zone.from_local_datetime(&local).latest().map_or(first, |time| time.to_utc());
-    if first < least { last } else { first }
+    let second = zone.from_local_datetime(&local).latest().map_or(first, |time| time.to_utc());
+    if first < least { second } else { first }
 }
 
 #[cfg(test)]

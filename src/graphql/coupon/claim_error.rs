@@ -176,8 +176,9 @@ pub(crate) struct ClaimData {
     balance: Option<Money>,
 }
 
-fn ids(own: &OwnReservations) -> Option<Vec<ID>> {
-    Some(own.ids.iter().map(|id| encode(*id)).collect())
+fn reserved(own: &OwnReservations) -> ClaimData {
+    let ids = own.ids.iter().map(|id| encode(*id)).collect();
+    ClaimData { own_reservation_ids: Some(ids), ..ClaimData::default() }
 }
 
 impl Explain for Refusal {
@@ -197,7 +198,7 @@ impl Explain for Refusal {
             Self::NotFree => Explanation::new("the coupon has a price; reserve it and pay"),
             Self::Free => Explanation::new("the coupon is free; claim it"),
             Self::SoldOut { left, at, own } => Explanation::new("not enough copies are left")
-                .with(ClaimData { left: Some(left), own_reservation_ids: ids(&own), ..available_at(at) })
+                .with(ClaimData { left: Some(left), available_at: at.map(Instant::from), ..reserved(&own) })
                 .retryable(at.is_some()),
             Self::LimitReached { limit, taken, own } => {
                 let message = if own.places > 0 {
@@ -210,8 +211,7 @@ impl Explain for Refusal {
                     taken: Some(taken),
                     reserved: Some(own.places),
                     claimed: Some(taken.saturating_sub(own.places)),
-                    own_reservation_ids: ids(&own),
-                    ..ClaimData::default()
+                    ..reserved(&own)
                 })
             }
             Self::InOrder { .. } => Explanation::new("the claim is bound to an unpaid order"),

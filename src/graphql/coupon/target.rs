@@ -18,6 +18,7 @@ use crate::{
 
 /// One thing that a coupon applies to.
 #[derive(Debug, Union)]
+#[expect(clippy::large_enum_variant, reason = "short-lived: each value is written into the response")]
 pub enum CouponTarget {
     /// Everything that the shop sells.
     Shop(Shop),

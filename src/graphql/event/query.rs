@@ -31,7 +31,7 @@ impl EventQuery {
     ) -> ApiResult<Option<Event>> {
         let row = match (id, slug) {
             (Some(id), None) => Event::row(ctx, decode(&id, "id")?).await,
-            (None, Some(slug)) => find::event_by_slug(ctx.app(), ctx.viewer(), &readable_slug(slug)).await,
+            (None, Some(slug)) => find::event_by_slug(ctx.app(), ctx.viewer(), &readable_slug(&slug)).await,
             (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
         };
         // The viewer decides whether a draft is visible, and an event without an inventory has no version.

@@ -243,8 +243,8 @@ fn of_code(why: ClaimRefusal) -> ReservationCause {
     }
 }
 
-fn ids(own: &OwnReservations) -> Option<Vec<ID>> {
-    Some(own.ids.iter().map(|id| encode(*id)).collect())
+fn ids(own: &OwnReservations) -> Vec<ID> {
+    own.ids.iter().map(|id| encode(*id)).collect()
 }
 
 #[expect(clippy::too_many_lines, reason = "a table with one entry per refusal")]
@@ -276,7 +276,7 @@ fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
             };
             let data = ReservationData {
                 available_at: at.map(Instant::from),
-                own_reservation_ids: ids(&own),
+                own_reservation_ids: Some(ids(&own)),
                 ..seats(lost)
             };
             Cause::SeatsTaken(new(message).with(data).retryable(at.is_some()))
@@ -297,7 +297,7 @@ fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
             new("not enough places are left; nothing was reserved")
                 .with(ReservationData {
                     available: Some(available),
-                    own_reservation_ids: ids(&own),
+                    own_reservation_ids: Some(ids(&own)),
                     ..at(free)
                 })
                 .retryable(free.is_some()),
@@ -313,7 +313,7 @@ fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
                 taken: Some(taken),
                 reserved: Some(own.places),
                 bought: Some(taken.saturating_sub(own.places)),
-                own_reservation_ids: ids(&own),
+                own_reservation_ids: Some(ids(&own)),
                 ..at(None)
             }))
         }

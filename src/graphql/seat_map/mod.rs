@@ -3,7 +3,7 @@
 mod focal;
 mod geometry;
 mod places;
-mod revisions;
+pub mod revisions;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -353,7 +353,7 @@ impl ShopQuery {
     ) -> ApiResult<Option<Shop>> {
         let shop = match (id, slug) {
             (Some(id), None) => shop::by_id(ctx.app(), decode(&id, "id")?).await,
-            (None, Some(slug)) => shop::by_slug(ctx.app(), &readable_slug(slug)).await,
+            (None, Some(slug)) => shop::by_slug(ctx.app(), &readable_slug(&slug)).await,
             (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
         };
         Ok(found(shop)?.map(Shop))

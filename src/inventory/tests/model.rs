@@ -59,19 +59,7 @@ impl Model {
         self.expire(now);
         match command {
             Command::Reserve { id, caller, pick, .. } => self.reserve(*id, caller.buyer, pick, now),
-            Command::Extend { id, buyer } => {
-                let open = self.open;
-                let reserved = self.active(*id, *buyer)?;
-                let later = (now + Duration::seconds(RESERVATION_SECONDS)).min(reserved.deadline_max);
-                match (open, later > reserved.deadline) {
-                    (false, _) => Err(vec![Refusal::NotOpen]),
-                    (true, false) => Err(vec![Refusal::NoMoreTime]),
-                    (true, true) => {
-                        reserved.deadline = later;
-                        Ok(())
-                    }
-                }
-            }
+            Command::Extend { id, buyer } => self.extend(*id, *buyer, now),
             Command::Release { id, buyer, order } => {
                 let reserved = self.active(*id, *buyer)?;
                 if reserved.order != *order {
@@ -127,6 +115,20 @@ impl Model {
             Command::Transfer { .. } => unreachable!("is tested with claims"),
             // The event of the model is never cancelled.
             Command::Expire | Command::ReleaseAll => Ok(()),
+        }
+    }
+
+    fn extend(&mut self, id: ReservationId, buyer: AccountId, now: DateTime<Utc>) -> Result<(), Refusals> {
+        let open = self.open;
+        let reserved = self.active(id, buyer)?;
+        let later = (now + Duration::seconds(RESERVATION_SECONDS)).min(reserved.deadline_max);
+        match (open, later > reserved.deadline) {
+            (false, _) => Err(vec![Refusal::NotOpen]),
+            (true, false) => Err(vec![Refusal::NoMoreTime]),
+            (true, true) => {
+                reserved.deadline = later;
+                Ok(())
+            }
         }
     }
 

@@ -40,7 +40,7 @@ impl Fault {
         if self.count > 1 {
             let rest = if self.count > self.more.len() + 1 { ", …" } else { "" };
             let (count, more) = (grouped(self.count), self.more.join(", "));
-            message.push_str(&format!(" ({count} places of this kind, also {more}{rest})"));
+            message.extend([" (", &count, " places of this kind, also ", &more, rest, ")"]);
         }
         if let Some(suggestion) = self.suggestion {
             message.extend([". ", suggestion]);

@@ -48,8 +48,8 @@ pub(super) fn infer(plan: &Plan, document: &str, stage: Option<Point>) -> FocalP
         return found(stage, FocalSource::StageShape);
     }
     let curves: Vec<Facing> = plan.rows.iter().filter_map(|row| curve(plan, row)).collect();
-    let curved: f64 = curves.iter().map(|facing| facing.weight).sum();
-    if curved >= CURVED_MIN * float(plan.seats.len())
+    let in_curves: f64 = curves.iter().map(|facing| facing.weight).sum();
+    if in_curves >= CURVED_MIN * float(plan.seats.len())
         && let Some(front) = front(plan, &curves)
     {
         return found(front, FocalSource::RowCurve);
@@ -71,7 +71,7 @@ fn stage_shape(plan: &Plan, document: &str) -> Option<Point> {
     let drawings = drawn(document);
     let middle_of = |drawing: &super::shape::Drawing| {
         let ((left, top), (right, low)) = drawing.bounds();
-        ((left + right) / 2.0, (top + low) / 2.0)
+        (f64::midpoint(left, right), f64::midpoint(top, low))
     };
     let named = drawings
         .iter()
@@ -195,14 +195,14 @@ fn front(plan: &Plan, all: &[Facing]) -> Option<Point> {
 /// Returns the point that is nearest to the lines of sight, if most seats look at it.
 fn meeting(all: &[Facing], weight: f64) -> Option<Point> {
     // The distance of p from a line with direction f through c is |(I - f fᵀ)(p - c)|.
-    let (mut xx, mut xy, mut yy, mut x, mut y) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    let (mut xx, mut xy, mut yy, mut right_x, mut right_y) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for &Facing { from, to, weight } in all {
         let (a, b, c) = (1.0 - to.0 * to.0, -to.0 * to.1, 1.0 - to.1 * to.1);
         xx += weight * a;
         xy += weight * b;
         yy += weight * c;
-        x += weight * (a * from.0 + b * from.1);
-        y += weight * (b * from.0 + c * from.1);
+        right_x += weight * (a * from.0 + b * from.1);
+        right_y += weight * (b * from.0 + c * from.1);
     }
     let determinant = xx * yy - xy * xy;
     if determinant <= 1e-6 * weight * weight {
@@ -212,7 +212,7 @@ fn meeting(all: &[Facing], weight: f64) -> Option<Point> {
         });
         return Some(middle).filter(|&point| seen_by(all, point) >= MEETING_MIN * weight);
     }
-    let point = ((x * yy - y * xy) / determinant, (y * xx - x * xy) / determinant);
+    let point = ((right_x * yy - right_y * xy) / determinant, (right_y * xx - right_x * xy) / determinant);
     Some(point).filter(|&point| seen_by(all, point) >= MEETING_MIN * weight)
 }
 
@@ -231,7 +231,7 @@ fn before(plan: &Plan, to: Point) -> Point {
     };
     let ((back, front), (left, right)) = (range(to), range(across));
     let ahead = front + ((front - back) / 8.0).clamp(20.0, 500.0);
-    let middle = (left + right) / 2.0;
+    let middle = f64::midpoint(left, right);
     (to.0 * ahead + across.0 * middle, to.1 * ahead + across.1 * middle)
 }
 

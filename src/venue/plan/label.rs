@@ -21,7 +21,7 @@ pub(super) fn labels(plan: &Plan) -> Labels {
     texts.tell_zones_apart();
     texts.tell_rows_apart();
     texts.tell_seats_apart();
-    let plain = Texts::new(plan);
+    let unchanged = Texts::new(plan);
     let mut unique = Unique::default();
     let clashing: Vec<usize> = {
         let mut all: Vec<usize> = texts.clashes().into_iter().flatten().collect();
@@ -39,7 +39,7 @@ pub(super) fn labels(plan: &Plan) -> Labels {
         } else {
             label
         };
-        if label != plain.label(ordinal) {
+        if label != unchanged.label(ordinal) {
             labels.insert(ordinal, label);
         }
     }

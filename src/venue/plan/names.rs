@@ -126,17 +126,14 @@ impl Names {
                 let (own, place) = (&plan.seats[seat], &plan.seats[place]);
                 (place.row != own.row, place.zone != own.zone)
             };
-            match places.min_by_key(near) {
-                Some(place) => {
-                    if Some(place) != first {
-                        repairs.put(slot, quoted(&plan.seats[place].guid));
-                    }
-                    plan.seats[seat].access = Access::Companion { of: Some(place) };
+            if let Some(place) = places.min_by_key(near) {
+                if Some(place) != first {
+                    repairs.put(slot, quoted(&plan.seats[place].guid));
                 }
-                None => {
-                    let why = format!("`{of}` is not the guid of a wheelchair place of this plan");
-                    report.fault(path, Cause::Companion, why);
-                }
+                plan.seats[seat].access = Access::Companion { of: Some(place) };
+            } else {
+                let why = format!("`{of}` is not the guid of a wheelchair place of this plan");
+                report.fault(path, Cause::Companion, why);
             }
         }
     }

@@ -27,15 +27,12 @@ impl Repairs {
     /// have another key, and `value` is `None` if it does not have this one.
     pub(super) fn slot(&self, object: &str, key: &'static str, value: Raw<'_>) -> Slot {
         let at = |text: &str| text.as_ptr().addr() - self.start;
-        match value {
-            Some(value) => {
-                let start = at(value.get());
-                Slot { range: start..start + value.get().len(), key: None }
-            }
-            None => {
-                let start = at(object) + 1;
-                Slot { range: start..start, key: Some(key) }
-            }
+        if let Some(value) = value {
+            let start = at(value.get());
+            Slot { range: start..start + value.get().len(), key: None }
+        } else {
+            let start = at(object) + 1;
+            Slot { range: start..start, key: Some(key) }
         }
     }
 
@@ -82,11 +79,11 @@ mod tests {
         let mut repairs = Repairs::new(&document);
         let root: &RawValue = serde_json::from_str(&document).unwrap();
         let keys: std::collections::HashMap<&str, &RawValue> = serde_json::from_str(root.get()).unwrap();
-        let list: Vec<&RawValue> = serde_json::from_str(keys["b"].get()).unwrap();
-        let old: std::collections::HashMap<&str, &RawValue> = serde_json::from_str(list[0].get()).unwrap();
-        let last = repairs.slot(list[1].get(), "c", None);
+        let objects: Vec<&RawValue> = serde_json::from_str(keys["b"].get()).unwrap();
+        let old: std::collections::HashMap<&str, &RawValue> = serde_json::from_str(objects[0].get()).unwrap();
+        let last = repairs.slot(objects[1].get(), "c", None);
         let first = repairs.slot(root.get(), "a", Some(keys["a"]));
-        let middle = repairs.slot(list[0].get(), "c", Some(old["c"]));
+        let middle = repairs.slot(objects[0].get(), "c", Some(old["c"]));
         repairs.put(last, quoted("added"));
         repairs.put(first, "5".to_owned());
         repairs.put(middle, quoted("n\"ew"));

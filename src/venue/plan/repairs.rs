@@ -151,9 +151,9 @@ fn concert_hall() -> Value {
 fn real_hall_gets_a_label_for_each_seat() {
     let document = concert_hall();
     let (plan, warnings) = import(&document);
-    let plain =
+    let original =
         |seat: &Seat| format!("Ground floor, Row {}, Seat {}", plan.rows[seat.row].number, seat.number);
-    let labels: HashSet<String> = plan.seats.iter().map(plain).collect();
+    let labels: HashSet<String> = plan.seats.iter().map(original).collect();
     assert_eq!((plan.seats.len(), labels.len()), (760, 198));
     assert_eq!(
         names(&plan)[0],
@@ -260,14 +260,13 @@ fn odd_plans_are_imported_with_a_warning_for_each_repair() {
         (
             |d| {
                 d["zones"][0]["areas"][0] =
-                    json!({"width": 80, "height": 20, "position": {"x": 0, "y": 0}, "text": "Stage"})
+                    json!({"width": 80, "height": 20, "position": {"x": 0, "y": 0}, "text": "Stage"});
             },
             &[],
         ),
         (
             |d| {
-                d["zones"][0]["areas"][0] =
-                    json!({"shape": "ellipse", "text": {"text": "Bühne", "position": null}, "rotation": null})
+                d["zones"][0]["areas"][0] = json!({"shape": "ellipse", "text": {"text": "Bühne", "position": null}, "rotation": null});
             },
             &[],
         ),

@@ -69,17 +69,15 @@ impl<'a> Crate<'a> {
                 start.truncate(start.len().saturating_sub(up));
                 up
             }
-            name => match imported.get(name) {
-                Some(target) => {
+            name => {
+                if let Some(target) = imported.get(name) {
                     start.clone_from(target);
-                    1
-                }
-                None => {
+                } else {
                     start.push(name);
                     self.modules.contains_key(&start).then_some(())?;
-                    1
                 }
-            },
+                1
+            }
         };
         start.extend(&path[skipped..]);
         Some(start)

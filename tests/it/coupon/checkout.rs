@@ -306,7 +306,11 @@ fn unknown_foreign_malformed_and_used_codes_are_answered_alike_and_guessing_is_t
         assert_eq!(codes(&claim), ["NOT_FOUND"]);
         let answer = world.spend_codes(&guesser, &[&reservation], &wrong, "guess-2").await;
         assert_eq!(codes(&answer), ["UNKNOWN_CODE"; 5]);
-        let answer = world.spend_codes(&guesser, &[&reservation], &["?"], "guess-3").await;
+        // What cannot be a code is no guess, so there were eight.
+        let more = ["NO-CODE-1", "NO-CODE-2"];
+        let answer = world.spend_codes(&guesser, &[&reservation], &more, "guess-3").await;
+        assert_eq!(codes(&answer), ["UNKNOWN_CODE"; 2]);
+        let answer = world.spend_codes(&guesser, &[&reservation], &["SUMMER-2026"], "guess-4").await;
         assert_eq!(codes(&answer), ["TOO_MANY_CODES"]);
         assert_eq!(answer.data("checkout.errors.0.retryAfterMs"), 3_601_000);
         // The owner is not concerned, and may type it as it comes.

@@ -123,10 +123,12 @@ fn code_holder_claims_once_and_others_cannot_see_the_code() {
         let three = world.guest().await;
         let paused = world.claim_code(&three, &stage.shop, ("CODE-4", "while-it-pauses")).await;
         assert_eq!(paused.refusal("claimCode").as_deref(), Some("NOT_OPEN"));
-        // What is refused counts as a guess, a code that is the viewer's own does not.
+        // A refused code counts as a guess. The viewer's own code and a text that cannot be a code do not.
         for guess in 0..9 {
             let key = format!("a-guess-{guess}");
-            let answer = world.claim_code(&three, &stage.shop, ("?", &key)).await;
+            let unreadable = world.claim_code(&three, &stage.shop, ("?", &format!("un{key}"))).await;
+            assert_eq!(unreadable.refusal("claimCode").as_deref(), Some("UNKNOWN_CODE"));
+            let answer = world.claim_code(&three, &stage.shop, ("NO-SUCH-CODE", &key)).await;
             assert_eq!(answer.refusal("claimCode").as_deref(), Some("UNKNOWN_CODE"));
         }
         let eleventh = world.claim_code(&three, &stage.shop, ("CODE-4", "the-eleventh")).await;

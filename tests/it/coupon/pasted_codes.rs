@@ -133,9 +133,9 @@ fn accepted_claims_count_for_the_limit_per_buyer() {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "shareable": true, "limitPerBuyer": 2 })).await;
         let taker = world.guest().await;
-        for taken in 1..=2 {
+        for count in 1..=2 {
             let accepted = accept(world, &taker, &offered(world, &id).await).await.good();
-            assert_eq!(accepted.data("acceptClaim.claim.coupon.viewerTaken"), taken);
+            assert_eq!(accepted.data("acceptClaim.claim.coupon.viewerTaken"), count);
         }
         let offer = offered(world, &id).await;
         let refused = accept(world, &taker, &offer).await;

@@ -81,10 +81,10 @@ fn deletion_is_refused_with_its_reason() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let Draft { event, .. } = draft(world, &stage, "Gala").await;
-        let stale = delete(world, &stage.vendor, &event, 7).await;
-        assert_eq!(stale.refusal("deleteEvent").as_deref(), Some("STALE"), "{}", stale.body);
-        assert_eq!(stale.data("deleteEvent.event"), json!({ "id": event, "version": 1 }));
-        assert_eq!(stale.data("deleteEvent.deletedEventId"), Value::Null);
+        let outdated = delete(world, &stage.vendor, &event, 7).await;
+        assert_eq!(outdated.refusal("deleteEvent").as_deref(), Some("STALE"), "{}", outdated.body);
+        assert_eq!(outdated.data("deleteEvent.event"), json!({ "id": event, "version": 1 }));
+        assert_eq!(outdated.data("deleteEvent.deletedEventId"), Value::Null);
         let stranger = world.user("stranger").await;
         let foreign = delete(world, &stranger, &event, 1).await;
         assert_eq!(foreign.refusal("deleteEvent").as_deref(), Some("NOT_FOUND"), "{}", foreign.body);
@@ -180,9 +180,9 @@ fn draft_of_a_coupon_is_deleted_with_its_codes_and_frees_its_event() {
         let version = "query($id: ID!) { coupon(id: $id) { version } }";
         let version = world.gql(Some(&stage.vendor), version, json!({ "id": coupon })).await.good();
         let version = version.data("coupon.version").as_i64().expect("a version");
-        let stale = delete_coupon(world, &stage.vendor, &coupon, version + 1).await;
-        assert_eq!(stale.refusal("deleteCoupon").as_deref(), Some("STALE"), "{}", stale.body);
-        assert_eq!(stale.data("deleteCoupon.coupon"), json!({ "id": coupon, "version": version }));
+        let outdated = delete_coupon(world, &stage.vendor, &coupon, version + 1).await;
+        assert_eq!(outdated.refusal("deleteCoupon").as_deref(), Some("STALE"), "{}", outdated.body);
+        assert_eq!(outdated.data("deleteCoupon.coupon"), json!({ "id": coupon, "version": version }));
         let stranger = world.user("stranger").await;
         let foreign = delete_coupon(world, &stranger, &coupon, version).await;
         assert_eq!(foreign.refusal("deleteCoupon").as_deref(), Some("NOT_FOUND"), "{}", foreign.body);

@@ -258,7 +258,7 @@ fn lists_are_filtered_ordered_and_paged(database: Database) {
             (json!({ "status": "ON_SALE" }), 4),
             (json!({ "status": ["SOLD_OUT", "DRAFT"] }), 0),
             (json!({ "from": "2027-01-01T00:00:00Z" }), 0),
-            (json!({ "until": "+262142-01-01T00:00:00Z", "from": "-262142-01-01T00:00:00Z" }), 4),
+            (json!({ "until": "9999-12-31T23:59:59Z", "from": "0001-01-01T00:00:00Z" }), 4),
         ] {
             let all = world.gql(None, document, json!({ "filter": filter })).await.good();
             assert_eq!(all.data("events.totalCount"), count, "{filter}");

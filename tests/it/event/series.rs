@@ -68,6 +68,23 @@ pub(crate) async fn create(world: &World, stage: &Stage, event: &str, dates: Val
     world.gql(Some(&stage.vendor), CREATE, json!({ "input": input })).await
 }
 
+/// The fields that a duplicate has from its original.
+const COPIED: [&str; 13] = [
+    "limitPerBuyer",
+    "reservationSeconds",
+    "reservationSecondsMax",
+    "orphanRule",
+    "reservationBudgetSeconds",
+    "coolDownSeconds",
+    "reservationRules",
+    "venue",
+    "shop",
+    "category",
+    "seatMap",
+    "tiers",
+    "seriesId",
+];
+
 /// Returns a text field of all objects of a list.
 pub(crate) fn texts(list: &Value, field: &str) -> Vec<String> {
     let list = list.as_array().unwrap_or_else(|| panic!("{list} is no list"));
@@ -103,21 +120,7 @@ fn duplicate_has_all_that_the_vendor_set_and_dates_in_local_time() {
             let same_time = |text: &str| text.replace("+00:00", "Z");
             assert_eq!(same_time(text), same_time(expected), "{field}");
         }
-        for field in [
-            "limitPerBuyer",
-            "reservationSeconds",
-            "reservationSecondsMax",
-            "orphanRule",
-            "reservationBudgetSeconds",
-            "coolDownSeconds",
-            "reservationRules",
-            "venue",
-            "shop",
-            "category",
-            "seatMap",
-            "tiers",
-            "seriesId",
-        ] {
+        for field in COPIED {
             assert_eq!(copy[field], original[field], "{field}");
         }
         assert_eq!(copy["limitPerBuyer"], 4);
@@ -229,12 +232,12 @@ fn fifty_six_slots_are_one_call_and_one_publication() {
         let published = world.gql(Some(&stage.vendor), PUBLISH, json!({ "series": series })).await.good();
         assert_eq!(published.data("publishEvents.events").as_array().map(Vec::len), Some(56));
         assert_eq!(published.data("publishEvents.draftsLeft"), 0);
-        let list = world.gql(None, OF_SERIES, json!({ "series": series })).await.good();
-        assert_eq!(list.data("events.totalCount"), 56);
+        let found = world.gql(None, OF_SERIES, json!({ "series": series })).await.good();
+        assert_eq!(found.data("events.totalCount"), 56);
         let again = world.gql(Some(&stage.vendor), PUBLISH, json!({ "series": series })).await;
         assert_eq!(again.refusal("publishEvents").as_deref(), Some("NO_DRAFTS"), "{}", again.body);
         let guest = world.guest().await;
-        let last = list.text("events.nodes.55.id");
+        let last = found.text("events.nodes.55.id");
         world.reserve(&guest, &last, &[&stage.seats[10]]).await;
     });
 }

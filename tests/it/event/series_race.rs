@@ -38,7 +38,10 @@ fn each_event_of_a_series_counts_for_rate_limits() {
         let stage = world.stage().await;
         let event = show(world, &stage, json!({})).await;
         let small = world
-            .beside(&["--account-vendor", "60:1", "--network-vendor", "10000:1"], Patience::default())
+            .beside(
+                &["--account-vendor", "60:1", "--network-vendor", "10000:1", "--access-seconds", "3600"],
+                Patience::default(),
+            )
             .await;
         let address = "203.0.113.9";
         let call = async |count: usize, from: &str| {

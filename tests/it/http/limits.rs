@@ -122,7 +122,7 @@ fn an_operation_over_its_lane_is_refused_with_a_time_to_come_back() {
 fn unused_guest_accounts_are_deleted_after_a_day() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        let coupon = world.published(&stage, json!({ "shareable": true })).await;
+        let coupon = world.published(&stage, json!({ "shareable": true, "limitPerBuyer": 2 })).await;
         for _ in 0..3 {
             world.guest().await;
         }

@@ -173,6 +173,7 @@ fn unknown(prefix: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table with one entry per id")]
 fn missing_object_is_located_in_the_input() {
     run(async |world: &World| {
         let stage = world.stage().await;
@@ -622,11 +623,11 @@ fn cancelled_event_releases_its_reservations() {
         // The unpaid order ends without waiting for its deadline.
         world.work().await;
         let order = "query($id: ID!) { order(id: $id) { state } }";
-        let state = async |id: &str| {
+        let state_of = async |id: &str| {
             world.gql(Some(&buyer), order, json!({ "id": id })).await.good().data("order.state")
         };
-        assert_eq!(state(&unpaid).await, "EXPIRED");
-        assert_eq!(state(&pending).await, "AWAITING_PAYMENT");
+        assert_eq!(state_of(&unpaid).await, "EXPIRED");
+        assert_eq!(state_of(&pending).await, "AWAITING_PAYMENT");
     });
 }
 

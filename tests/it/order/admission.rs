@@ -259,8 +259,9 @@ fn concurrent_undos_scans_and_refunds_agree() {
             let (undos, scans, money) = tokio::join!(undos, scans, money);
             let undone = undos.iter().filter(|undo| undo.refusal("undoCheckIn").is_none()).count();
             assert_eq!(undone, 1, "one undo of one version");
-            let stale = undos.iter().filter(|undo| undo.refusal("undoCheckIn").as_deref() == Some("STALE"));
-            assert_eq!(stale.count(), 5);
+            let outdated =
+                undos.iter().filter(|undo| undo.refusal("undoCheckIn").as_deref() == Some("STALE"));
+            assert_eq!(outdated.count(), 5);
             let admitted = scans.iter().filter(|scan| verdict(scan) == "ADMITTED").count();
             let refunded = money.data("refundOrder.order.state") == "REFUNDED";
             assert!(admitted + usize::from(refunded) <= 1, "{admitted} {}", money.body);

@@ -344,8 +344,8 @@ fn seat_map_of_an_event_is_not_changed_if_that_would_lose_something() {
             "{}",
             refused.body
         );
-        let stale = json!({ "event": stage.event, "version": 1, "map": map });
-        assert_eq!(code(&world.gql(Some(&stage.vendor), CHANGE, stale).await).as_deref(), Some("STALE"));
+        let outdated = json!({ "event": stage.event, "version": 1, "map": map });
+        assert_eq!(code(&world.gql(Some(&stage.vendor), CHANGE, outdated).await).as_deref(), Some("STALE"));
         let stranger = world.user("stranger").await;
         let version = world.event_version(&stage, &stage.event).await;
         let foreign = json!({ "event": stage.event, "version": version, "map": map });

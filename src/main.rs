@@ -106,7 +106,7 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), StartError> {
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(cli.config).await,
+        Command::Serve => Box::pin(serve(cli.config)).await,
         Command::Migrate { action } => migrate(action.unwrap_or(MigrateAction::Up), cli.config).await,
         Command::Backup { file } => {
             cli.config.validate()?;

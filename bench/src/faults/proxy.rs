@@ -179,16 +179,15 @@ impl Pump {
                         return;
                     }
                 }
-                read = self.from.read(&mut buffer), if waiting.len() < WAITING_MAX => match read {
-                    Ok(length @ 1..) => {
-                        let delay = if let Mode::Delay(time) = control.mode { time } else { Duration::ZERO };
-                        waiting.push_back((Instant::now() + delay, buffer[..length].to_vec()));
-                    }
-                    Ok(0) | Err(_) => {
+                read = self.from.read(&mut buffer), if waiting.len() < WAITING_MAX => {
+                    let length = read.unwrap_or_default();
+                    if length == 0 {
                         self.forward_rest(waiting).await;
                         return;
                     }
-                },
+                    let delay = if let Mode::Delay(time) = control.mode { time } else { Duration::ZERO };
+                    waiting.push_back((Instant::now() + delay, buffer[..length].to_vec()));
+                }
             }
         }
     }

@@ -101,6 +101,7 @@ fn stock() -> Outcome<Stock> {
     let seat = Seat { status: SeatStatus::Available, epoch: 0, reservation: None };
     let terms = Terms {
         revision: 0,
+        seat_map: None,
         open: true,
         sales_start: DateTime::UNIX_EPOCH,
         sales_end: DateTime::<Utc>::MAX_UTC,
@@ -127,6 +128,6 @@ fn stock() -> Outcome<Stock> {
         buyers: HashMap::new(),
         sources: HashMap::new(),
         counts: Counts::default(),
-        public: None,
+        totals: None,
     })
 }

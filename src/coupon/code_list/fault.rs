@@ -5,7 +5,7 @@
 use super::{super::code::VendorFault, encoding::NotText};
 
 /// Faults that a refusal lists. The others are only counted.
-pub(super) const FAULTS_REPORTED: usize = 100;
+pub const FAULTS_REPORTED: usize = 100;
 
 /// The faults of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use serde::Serialize;
 
 pub use self::{
     encoding::NotText,
-    fault::{Faults, LineFault, LineProblem},
+    fault::{FAULTS_REPORTED, Faults, LineFault, LineProblem},
 };
 use self::{
     encoding::{Decoded, decode},

@@ -289,7 +289,7 @@ impl Scene {
             if place.root == "checkout" && stored.is_some() {
                 self.fill_cart().await;
             }
-            answers.push((text.clone(), outcome(place, &answer, stored.map(|(_, value)| value))));
+            answers.push((text.clone(), outcome(place, &answer, stored.as_ref().map(|(_, value)| value))));
         }
         answers
     }
@@ -334,7 +334,7 @@ fn stored(place: &Place, answer: &Answer) -> Option<(String, Value)> {
 }
 
 /// Returns what the two databases must answer alike: the errors, and the stored value.
-fn outcome(place: &Place, answer: &Answer, value: Option<Value>) -> Value {
+fn outcome(place: &Place, answer: &Answer, value: Option<&Value>) -> Value {
     let top: Vec<Value> = answer.body["errors"].as_array().into_iter().flatten().map(coded).collect();
     let refused = answer.data(&format!("{}.errors", place.root));
     json!({ "status": answer.status, "top": top, "refused": refused, "value": value })

@@ -78,6 +78,7 @@ fn deleted_draft_leaves_nothing_but_an_audit_entry() {
 
 #[test]
 fn deletion_is_refused_with_its_reason() {
+    type Reference = fn(&str, &str) -> Value;
     run(async |world: &World| {
         let stage = world.stage().await;
         let Draft { event, .. } = draft(world, &stage, "Gala").await;
@@ -93,7 +94,7 @@ fn deletion_is_refused_with_its_reason() {
         let sold = sold.data("event.version").as_i64().expect("a version");
         let published = delete(world, &stage.vendor, &stage.event, sold).await;
         assert_eq!(published.refusal("deleteEvent").as_deref(), Some("NOT_DRAFT"), "{}", published.body);
-        let cases: [(&str, fn(&str, &str) -> Value); 5] = [
+        let cases: [(&str, Reference); 5] = [
             ("shown with it", |event: &str, _: &str| json!({ "eventId": event })),
             ("that applies to it", |event, _| json!({ "appliesTo": [event] })),
             ("that applies to its tier", |_, tier| json!({ "appliesTo": [tier] })),

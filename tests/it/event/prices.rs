@@ -9,7 +9,7 @@ use tessera::graphql;
 use test_case::test_case;
 
 use crate::support::Database::{self, Postgres, Sqlite};
-use crate::support::{World, run_on};
+use crate::support::{World, run, run_on};
 
 const AMOUNTS: &str = "subtotal { amount } fees { amount } tax { amount } total { amount }";
 
@@ -48,11 +48,10 @@ fn tier_prices_include_the_fee(database: Database) {
     });
 }
 
-#[test_case(Sqlite; "sqlite")]
-#[test_case(Postgres; "postgres")]
+#[test]
 #[expect(clippy::too_many_lines, reason = "one purchase with all kinds of amounts")]
-fn sums_of_reservations_and_orders_add_up(database: Database) {
-    run_on(database, async |world: &World| {
+fn sums_of_reservations_and_orders_add_up() {
+    run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let five_off = world.published(&stage, json!({})).await;

@@ -359,7 +359,7 @@ fn drafts_that_cannot_be_published_are_left() {
         assert_eq!(published.data("publishEvents.draftsLeft"), 1);
         let refused = world.gql(Some(&stage.vendor), PUBLISH, json!({ "series": series })).await;
         assert_eq!(refused.refusal("publishEvents").as_deref(), Some("NOTHING_FOR_SALE"), "{}", refused.body);
-        world.advance(Duration::from_secs(400 * 86_400));
+        world.advance(Duration::from_hours(400 * 24));
         let vendor = world.sign_in("vendor").await;
         let over = world.gql(Some(&vendor), PUBLISH, json!({ "series": series })).await;
         assert_eq!(over.refusal("publishEvents").as_deref(), Some("OVER"), "{}", over.body);

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::Database::{self, Postgres, Sqlite};
 use crate::{
     inventory::feed,
-    support::{World, given::Stage, run_on, run_once, socket::Socket},
+    support::{World, given::Stage, run, run_on, run_once, socket::Socket},
 };
 
 const WATCH: &str =
@@ -241,11 +241,10 @@ fn the_last_to_leave_and_the_first_to_come_do_not_miss_each_other(database: Data
 
 /// A thousand random commits by two instances, over real sockets: to those who read at once, to one who does not read for
 /// a long while, and to one who comes and goes with the version that it has. Nobody sees a gap, and all end with the truth.
-#[test_case(Sqlite; "sqlite")]
-#[test_case(Postgres; "postgres")]
+#[test]
 #[expect(clippy::too_many_lines, reason = "three readers of one history, told in order")]
-fn fast_slow_and_returning_readers_all_see_everything(database: Database) {
-    run_on(database, async |world: &World| {
+fn fast_slow_and_returning_readers_all_see_everything() {
+    run(async |world: &World| {
         let stage = world.large_stage().await;
         let event = world.only_event().await;
         // How long a thousand commits take on a busy machine nobody knows; the slow one reads nothing meanwhile.

@@ -257,8 +257,9 @@ fn concurrent_undos_scans_and_refunds_agree() {
             let scans = join_all((0..4).map(|nth| worlds[nth % 2].scan(&stage.vendor, &bought.code)));
             let money = refund(world, Some(&stage.vendor), &bought, "meanwhile");
             let (undos, scans, money) = tokio::join!(undos, scans, money);
+            let bodies: Vec<&Value> = undos.iter().map(|undo| &undo.body).collect();
             let undone = undos.iter().filter(|undo| undo.refusal("undoCheckIn").is_none()).count();
-            assert_eq!(undone, 1, "one undo of one version");
+            assert_eq!(undone, 1, "one undo of one version: {bodies:?}");
             let outdated =
                 undos.iter().filter(|undo| undo.refusal("undoCheckIn").as_deref() == Some("STALE"));
             assert_eq!(outdated.count(), 5);
@@ -283,7 +284,7 @@ fn invalid_admission_is_refused_with_its_path() {
             (json!({ "from": at(2), "until": at(2) }), "until"),
             (json!({ "maxEntries": 0 }), "maxEntries"),
             (json!({ "maxEntries": 1_001 }), "maxEntries"),
-            (json!({ "until": "+262142-01-01T00:00:00Z" }), "until"),
+            (json!({ "until": "9999-01-01T00:00:00Z" }), "until"),
             (json!({ "from": "1970-01-01T00:00:00Z" }), "from"),
         ];
         for (admission, path) in table {

@@ -244,7 +244,10 @@ fn panics_of_all_tasks_of_a_server_are_recorded() {
     panics::watch();
     let [ours, others] = [(); 2].map(|()| tokio::runtime::Runtime::new().expect("a runtime"));
     ours.block_on(async {
-        tokio::spawn(async { panic!("planted in a task") }).await.expect_err("it panics");
+        tokio::runtime::Handle::current()
+            .spawn(async { panic!("planted in a task") })
+            .await
+            .expect_err("it panics");
         tokio::task::spawn_blocking(|| panic!("planted in a thread")).await.expect_err("it panics");
         // A contained panic, as the router contains those of its handlers.
         std::panic::catch_unwind(|| panic!("planted in a handler")).expect_err("it panics");

@@ -170,13 +170,12 @@ impl Catalogue {
             None => "{ __typename }".to_owned(),
         };
         let call = format!("{name}{} {selected}", self.arguments(name, field, Some(&path)));
-        let open: String = calls.iter().map(|call| format!("{call} {{ ")).collect();
+        let open = calls.iter().fold(String::new(), |open, call| open + call + " { ");
         let body = format!("{{ {open}{call} {}}}", "} ".repeat(calls.len()));
-        let variables: String = VARIABLES
+        let variables = VARIABLES
             .iter()
             .filter(|(name, _)| body.contains(&format!("${name}")))
-            .map(|(name, ty)| format!(", ${name}: {ty}!"))
-            .collect();
+            .fold(String::new(), |all, (name, ty)| all + &format!(", ${name}: {ty}!"));
         let fields = calls.iter().map(|call| call.split('(').next().unwrap_or(call)).chain([name]);
         let names: Vec<&str> = fields.chain(path.iter().map(String::as_str)).collect();
         let prefix = if operation == "subscription" { "live." } else { "" };

@@ -30,9 +30,9 @@ pub(crate) struct Show {
 }
 
 /// Overwrites fields of an input.
-fn with(mut input: Value, more: Value) -> Value {
-    for (key, value) in more.as_object().expect("an object").clone() {
-        input[key] = value;
+fn with(mut input: Value, more: &Value) -> Value {
+    for (key, value) in more.as_object().expect("an object") {
+        input[key] = value.clone();
     }
     input
 }
@@ -53,7 +53,7 @@ impl World {
         let input = json!({ "shopId": stage.shop, "venueId": venue, "categoryId": stage.category, "name": "Show",
             "startsAt": self.in_hours(3), "endsAt": self.in_hours(5), "orphanRule": false });
         let vendor = self.sign_in("vendor").await;
-        let made = self.gql(Some(&vendor), CREATE, json!({ "input": with(input, more) })).await.good();
+        let made = self.gql(Some(&vendor), CREATE, json!({ "input": with(input, &more) })).await.good();
         let event = made.text("createEvent.event.id");
         self.show_tier(&event, json!({ "name": "All", "categories": ["Front", "Back"] })).await;
         self.gql(Some(&vendor), PUBLISH, json!({ "event": event })).await.good();
@@ -64,7 +64,7 @@ impl World {
     /// Creates a tier of the event for 20.00.
     pub(crate) async fn show_tier(&self, event: &str, more: Value) -> String {
         let price = json!({ "amount": "20.00", "currency": "EUR" });
-        let input = with(json!({ "eventId": event, "basePrice": price }), more);
+        let input = with(json!({ "eventId": event, "basePrice": price }), &more);
         let vendor = self.sign_in("vendor").await;
         let made = self.gql(Some(&vendor), TIER, json!({ "input": input })).await.good();
         made.text("createTier.tier.id")
@@ -76,7 +76,7 @@ impl World {
         let seen = "query($id: ID!) { event(id: $id) { version } }";
         let version =
             self.gql(Some(&vendor), seen, json!({ "id": event })).await.good().data("event.version");
-        let input = with(json!({ "eventId": event, "expectedVersion": version }), change);
+        let input = with(json!({ "eventId": event, "expectedVersion": version }), &change);
         with_plain_times(self.gql(Some(&vendor), UPDATE, json!({ "input": input })).await)
     }
 

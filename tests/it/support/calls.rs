@@ -162,7 +162,8 @@ impl Catalogue {
             }
             None if matches!(
                 self.kind(&base(&field.ty.node)),
-                Some(TypeKind::Scalar | TypeKind::Enum(_))
+                // The SDL does not define the built-in scalars.
+                None | Some(TypeKind::Scalar | TypeKind::Enum(_))
             ) =>
             {
                 String::new()

@@ -62,7 +62,8 @@ pub async fn undo_check_in(app: &App, viewer: &Viewer, input: UndoCheckIn) -> Re
     let now = app.clock.now();
     let tx = app.store.begin().await?;
     let mut admissions = newest_admissions(&tx, ticket.id).await?.into_iter();
-    let undone = admissions.next().ok_or_else(|| Fault::internal("a used ticket without an admission"))?;
+    // Race: another member has undone it since the ticket was read.
+    let undone = admissions.next().ok_or(Fault::Stale(Object::Ticket))?;
     let before = admissions.next();
     // An exit counts only after the admission that remains.
     let exit = newest_exit(&tx, ticket.id).await?;

@@ -153,7 +153,7 @@ fn a_killed_test_process_leaves_no_server_and_no_directory() {
     let scratch = tempfile::tempdir().expect("a directory can be made");
     let note = scratch.path().join("note");
     let mut victim = Command::new(env::current_exe().expect("we are a file"))
-        .args(["--exact", "harness::a_killed_test_process_leaves_no_server_and_no_directory"])
+        .args(["--exact", "server::harness::a_killed_test_process_leaves_no_server_and_no_directory"])
         .env(VICTIM, &note)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use chrono_tz::Tz;
 use entity::{
     EventId, SeriesId,
@@ -178,10 +178,13 @@ async fn plan(app: &App, event: &event::Model, input: &NewSeries) -> Result<Plan
     }
     let zone = copy::zone(app, event).await?;
     let mut plan = input.dates.plan(zone, event.starts_at)?;
-    let has_own_start = event.state != EventState::Cancelled && plan.starts.contains(&event.starts_at);
+    // The times of a rule have whole seconds.
+    let own_starts = [event.starts_at, event.starts_at.trunc_subsecs(0)];
+    let has_own_start =
+        event.state != EventState::Cancelled && own_starts.iter().any(|own| plan.starts.contains(own));
     let mut taken = starts_of(app.store.read(), event.series_id).await?;
     if has_own_start {
-        taken.insert(event.starts_at);
+        taken.extend(own_starts);
     }
     plan.starts.retain(|start| {
         let is_new = !taken.contains(start);
@@ -239,7 +242,9 @@ async fn starts_of(
         .filter(Column::State.ne(EventState::Cancelled))
         .all(connection)
         .await?;
-    Ok(events.into_iter().map(|event| event.starts_at).collect())
+    // The times of a rule have whole seconds.
+    let both = |event: event::Model| [event.starts_at, event.starts_at.trunc_subsecs(0)];
+    Ok(events.into_iter().flat_map(both).collect())
 }
 
 /// Returns the local days with more than one start.

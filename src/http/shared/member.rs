@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 
 use super::{
     Subscriptions, driver,
-    recent::{CatchUp, Follow, Payload, Position, Recent},
+    recent::{CatchUp, Follow, Payload, Position, Recent, is_ahead},
     topic::{AdmitOutcome, Ending, Topic},
 };
 use crate::http::{
@@ -149,7 +149,8 @@ async fn follow(subscriptions: &Subscriptions, topic: &Arc<Topic>, mut member: M
                     member.position = Position::Confirmed(version);
                     continue;
                 }
-                if version < snapshot.version {
+                // If this instance is behind the one that sent the version, it reads what it has missed.
+                if version < snapshot.version || is_ahead(version, snapshot.version) {
                     let needed = CatchUp::Between(version, snapshot.version);
                     driver::fetch(&subscriptions.engine, topic, needed, &topic.flight(needed)).await
                 } else {

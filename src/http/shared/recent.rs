@@ -16,6 +16,9 @@ const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 /// The age up to which a snapshot is sent to new members. A snapshot states when it was made.
 const SNAPSHOT_MAX_AGE: Duration = Duration::from_secs(1);
 
+/// The number of versions that another instance may be ahead of this one.
+const AHEAD_MAX: u64 = 100_000;
+
 /// One serialised response, and the versions that it covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Payload {
@@ -111,7 +114,10 @@ impl Recent {
         match (position, self.head) {
             (Position::Empty, _) => self.first(now),
             (Position::Claimed(_), None) => Follow::Behind(CatchUp::Snapshot),
-            // The version is invalid, or from an instance that is ahead.
+            // From an instance that is ahead: a kept snapshot may be older than what the client has.
+            (Position::Claimed(version), Some(head)) if is_ahead(version, head) => {
+                Follow::Behind(CatchUp::Snapshot)
+            }
             (Position::Claimed(version), Some(head)) if version > head => self.first(now),
             (Position::Claimed(version) | Position::Confirmed(version), Some(head)) => {
                 self.after(version, head)
@@ -138,6 +144,12 @@ impl Recent {
             Some(_) | None => Follow::Behind(CatchUp::Between(version, head)),
         }
     }
+}
+
+/// Returns whether the version that a client reports can be from an instance that is ahead. A version further ahead was
+/// made up.
+pub(super) fn is_ahead(claimed: i64, version: i64) -> bool {
+    claimed > version && claimed.abs_diff(version) <= AHEAD_MAX
 }
 
 #[cfg(test)]
@@ -178,6 +190,16 @@ mod tests {
         assert_eq!(recent.follow(Position::Confirmed(21), now), UpToDate, "from a snapshot of this server");
         assert_eq!(recent.follow(Position::Claimed(21), now), Behind(CatchUp::Snapshot));
         assert_eq!(Recent::default().follow(Position::Claimed(21), now), Behind(CatchUp::Snapshot));
+    }
+
+    #[test]
+    fn kept_snapshot_never_takes_a_client_back_in_time() {
+        let now = Instant::now();
+        let mut recent = recent(now);
+        recent.keep(payload(None, 20), now);
+        assert_eq!(recent.follow(Position::Claimed(21), now), Behind(CatchUp::Snapshot));
+        let made_up = Position::Claimed(i64::MAX);
+        assert_eq!(recent.follow(made_up, now), Next(&payload(None, 20)), "no instance is so far ahead");
     }
 
     #[test]

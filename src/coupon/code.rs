@@ -23,7 +23,7 @@ const FIELD: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 const DRAWN: usize = 16;
 /// All characters of a generated code: the random ones and the check character.
 const WHOLE: usize = DRAWN + 1;
-/// The random bytes of a generated code: so many that all codes are equally probable.
+/// The number of random bytes of a generated code. It is large enough to make all codes practically equally probable.
 pub const RANDOM_BYTES: usize = 16;
 /// Characters per group.
 const GROUP: usize = 4;

@@ -88,7 +88,7 @@ impl Template {
         if drafts.len() * rows_each > ROWS_MAX {
             let most = ROWS_MAX / rows_each;
             let why =
-                format!("must be at most {most} dates, because the event has so many tiers and categories");
+                format!("must be at most {most} dates: each copies all tiers and categories of the event");
             return Err(Fault::invalid("dates", why).into());
         }
         let now = app.clock.now();

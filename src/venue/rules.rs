@@ -120,7 +120,7 @@ impl Change {
     }
 }
 
-/// Returns the number of the next revision of a venue with `count` revisions, of which `latest` is the newest.
+/// Returns the number of the next revision of a venue that has `count` revisions. `latest` is the number of the newest one.
 pub fn next_revision(latest: Option<i32>, count: u64) -> Result<i32, Refusal> {
     let most = u64::try_from(REVISIONS_MAX).unwrap_or_default();
     if count >= most { Err(Refusal::TooManyRevisions) } else { Ok(latest.unwrap_or(0).saturating_add(1)) }

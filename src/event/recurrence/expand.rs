@@ -1,7 +1,7 @@
 //! Lists the local times of a recurrence rule in ascending order.
 //!
 //! All parts of a rule except `BYSETPOS` are conditions on a day or a time. So a period (a year, a month, a week, a day, or a
-//! shorter unit) is a range of days, of which the conditions select some. The information that the rule does not have is
+//! shorter unit) is a range of days. The conditions select some of them. The information that the rule does not have is
 //! taken from its start (RFC 5545, section 3.3.10).
 //!
 //! Invariant: pure and synchronous.

@@ -162,7 +162,7 @@ fn claim_counts_for_its_buyer_and_for_its_holder() {
             accept(world, to, &offer).await
         };
         hand_over(&buyer, &first).await.good();
-        // Whoever bought a copy cannot take another one after giving it away.
+        // A buyer who gave a copy away cannot take another one.
         let again = world.try_claim(&buyer, &id, "after-giving-away").await;
         assert_eq!(again.refusal("claimCoupon").as_deref(), Some("LIMIT_REACHED"));
         hand_over(&first, &second).await.good();

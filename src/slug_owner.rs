@@ -30,6 +30,8 @@ pub(crate) enum Holder {
         shop: ShopId,
         /// The event.
         event: EventId,
+        /// Whether links may lead to it. To a draft, they do not.
+        is_public: bool,
     },
 }
 
@@ -37,13 +39,20 @@ impl Holder {
     fn parts(self) -> (SlugKind, Uuid, Uuid) {
         match self {
             Self::Shop(shop) => (SlugKind::Shop, shop.0, shop.0),
-            Self::Event { shop, event } => (SlugKind::Event, shop.0, event.0),
+            Self::Event { shop, event, .. } => (SlugKind::Event, shop.0, event.0),
+        }
+    }
+
+    fn is_public(self) -> bool {
+        match self {
+            Self::Shop(_) => true,
+            Self::Event { is_public, .. } => is_public,
         }
     }
 }
 
-/// Makes the holder's shop the owner of the slug, which leads to the holder from now on. Returns false if the slug belongs
-/// to another shop. It does not check whether another object of the same shop has the slug: that is a constraint of the
+/// Makes the holder's shop the owner of the slug. It leads to the holder from now on, unless the holder is a draft and the
+/// slug is a former one of another event. Returns false if the slug belongs to another shop. It does not check whether another object of the same shop has the slug: that is a constraint of the
 /// objects' table.
 ///
 /// Race: of two shops that take the same slug, the primary key accepts one.
@@ -55,26 +64,28 @@ pub(crate) async fn take_in_tx(tx: &Tx, slug: &str, holder: Holder) -> FaultResu
         owner_id: Set(owner),
         object_id: Set(object),
     };
-    let same_owner = Expr::col((Entity, Column::OwnerId)).eq(owner);
-    let conflict = OnConflict::columns([Column::Kind, Column::Slug])
-        .update_column(Column::ObjectId)
-        .action_and_where(same_owner)
-        .to_owned();
+    let conflict = if_of_same_owner(owner, holder.is_public());
     let taken = Entity::insert(row).on_conflict(conflict).exec_without_returning(tx).await?;
     Ok(taken == 1)
 }
 
-/// Takes the slugs of new events of one shop. The slugs must differ. Returns false if one of them belongs to another shop.
+/// Accepts a slug that the owner has already. With `leads`, it leads to the new object.
+fn if_of_same_owner(owner: Uuid, leads: bool) -> OnConflict {
+    // A row must be written, because the number of written rows tells whether the slug was free. This one stays as it is.
+    let written = if leads { Column::ObjectId } else { Column::OwnerId };
+    let same_owner = Expr::col((Entity, Column::OwnerId)).eq(owner);
+    let mut conflict = OnConflict::columns([Column::Kind, Column::Slug]);
+    conflict.update_column(written).action_and_where(same_owner);
+    conflict
+}
+
+/// Takes the slugs of new drafts of one shop. The slugs must differ. Returns false if one of them belongs to another shop.
 pub(crate) async fn take_new_in_tx(
     tx: &Tx,
     shop: ShopId,
     slugs: Vec<(EventId, String)>,
 ) -> FaultResult<bool> {
-    let same_owner = Expr::col((Entity, Column::OwnerId)).eq(shop.0);
-    let conflict = OnConflict::columns([Column::Kind, Column::Slug])
-        .update_column(Column::ObjectId)
-        .action_and_where(same_owner)
-        .to_owned();
+    let conflict = if_of_same_owner(shop.0, false);
     for slugs in slugs.chunks(ROWS_PER_STATEMENT) {
         let rows = slugs.iter().map(|(event, slug)| ActiveModel {
             kind: Set(SlugKind::Event),
@@ -91,7 +102,7 @@ pub(crate) async fn take_new_in_tx(
     Ok(true)
 }
 
-/// Gives up all slugs of an event that was never public, so no link leads to it.
+/// Gives up all slugs of a draft. No link leads to it, and former slugs of other events do not belong to it.
 pub(crate) async fn release_in_tx(tx: &Tx, event: EventId) -> Result<(), DbErr> {
     let of_event = Entity::delete_many().filter(Column::Kind.eq(SlugKind::Event));
     of_event.filter(Column::ObjectId.eq(event.0)).exec(tx).await?;

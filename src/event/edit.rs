@@ -138,7 +138,13 @@ async fn insert(app: &App, input: NewEvent, key: Option<&Key>) -> Attempt<event:
     check_category(app, details.category).await?;
     let tx = app.store.begin().await?;
     claim_if_keyed_in_tx(key, &tx, id.0, now).await?;
-    if !slug_owner::take_in_tx(&tx, &details.slug, Holder::Event { shop: shop.id, event: id }).await? {
+    if !slug_owner::take_in_tx(
+        &tx,
+        &details.slug,
+        Holder::Event { shop: shop.id, event: id, is_public: false },
+    )
+    .await?
+    {
         return Err(Error::Refused(Refusal::SlugTaken).into());
     }
     let row = event::ActiveModel {
@@ -177,7 +183,8 @@ pub async fn update(
     let event = locked_in_tx(&tx, id).await?;
     at(&event, seen)?;
     rules::change(&event).map_err(Error::Refused)?;
-    let (holder, slug) = (Holder::Event { shop: event.shop_id, event: id }, event.slug.clone());
+    let is_public = event.state != EventState::Draft;
+    let (holder, slug) = (Holder::Event { shop: event.shop_id, event: id, is_public }, event.slug.clone());
     let details = Details::of(event).changed(change)?;
     if details.slug != slug && !slug_owner::replace_in_tx(&tx, &slug, &details.slug, holder).await? {
         return Err(Error::Refused(Refusal::SlugTaken));
@@ -209,6 +216,8 @@ pub async fn publish(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resu
         ..Default::default()
     };
     let event = save_versioned::<event::Entity>(&tx, row, seen, Object::Event).await?;
+    let holder = Holder::Event { shop: event.shop_id, event: id, is_public: true };
+    slug_owner::take_in_tx(&tx, &event.slug, holder).await?;
     inventory::create_in_tx(app, &tx, id, &map).await?;
     tx.commit().await?;
     Ok(event)

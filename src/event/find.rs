@@ -34,7 +34,14 @@ pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> FaultResul
     let mut found =
         event::Entity::find().filter(Column::Id.in_subquery(with_slug(&slug))).all(app.store.read()).await?;
     found.sort_by_key(|event| event.slug != slug);
-    seen(app, viewer, found.into_iter().next()).await
+    // A draft may have taken a former slug of a public event. For viewers who do not see the draft, it leads to that event.
+    for event in found {
+        match seen(app, viewer, Some(event)).await {
+            Err(Fault::NotFound(_)) => {}
+            result => return result,
+        }
+    }
+    Err(Fault::NotFound(Object::Event))
 }
 
 /// The seat map of the event, if the viewer may see that. Costs nothing for one that all may see.

@@ -21,6 +21,7 @@ use crate::{
     error::{Error, Fault, FaultResult, Object, Result},
     inventory,
     shop::{authorise_owner, rules::Power},
+    slug_owner::{self, Holder},
     store::{Tx, save_versioned},
     venue::{self, SeatMap},
 };
@@ -123,6 +124,8 @@ async fn publish_in_tx(
         ..Default::default()
     };
     let event = save_versioned::<event::Entity>(tx, row, event.version, Object::Event).await?;
+    let holder = Holder::Event { shop: event.shop_id, event: event.id, is_public: true };
+    slug_owner::take_in_tx(tx, &event.slug, holder).await?;
     inventory::create_in_tx(app, tx, event.id, map).await?;
     Ok(event)
 }

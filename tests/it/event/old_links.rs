@@ -131,6 +131,44 @@ fn drafts_stay_hidden_at_their_former_slugs() {
     });
 }
 
+/// A link leads to a draft only after its publication, and a deleted draft takes no link with it.
+#[test]
+fn draft_with_a_former_slug_takes_the_link_when_it_is_published() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        rename_event(world, &stage.vendor, &stage.event, "gala").await.good();
+        rename_event(world, &stage.vendor, &stage.event, "gala-2026").await.good();
+        let document = "mutation($input: DuplicateEventInput!) { duplicateEvent(input: $input) { event { id version } errors { code } } }";
+        let copy = async |slug: &str| {
+            let input = json!({ "eventId": stage.event, "startsAt": "2027-05-01T18:00:00Z", "slug": slug,
+                "idempotencyKey": format!("a-copy-{}", world.app.clock.new_uuid()) });
+            world.gql(Some(&stage.vendor), document, json!({ "input": input })).await.good()
+        };
+        let own = async |slug: &str| {
+            let document = "query($slug: String!) { event(slug: $slug) { id } }";
+            let seen = world.gql(Some(&stage.vendor), document, json!({ "slug": slug })).await.good();
+            seen.data("event.id")
+        };
+        let draft = copy("gala").await;
+        assert_eq!(own("gala").await, draft.data("duplicateEvent.event.id"));
+        assert_eq!(at(world, "event", "gala").await["id"], json!(stage.event), "nobody else sees the draft");
+        let delete = "mutation($id: ID!, $version: Long!) {
+            deleteEvent(input: { eventId: $id, expectedVersion: $version }) { deletedEventId errors { code } } }";
+        let event = draft.data("duplicateEvent.event");
+        let input = json!({ "id": event["id"], "version": event["version"] });
+        world.gql(Some(&stage.vendor), delete, input).await.good();
+        assert_eq!(at(world, "event", "gala").await["id"], json!(stage.event), "the link is still there");
+        // A draft that gives the slug up again does not keep the link either.
+        let draft = copy("gala").await.text("duplicateEvent.event.id");
+        rename_event(world, &stage.vendor, &draft, "something-else").await.good();
+        assert_eq!(at(world, "event", "gala").await["id"], json!(stage.event), "the link is still there");
+        rename_event(world, &stage.vendor, &draft, "gala").await.good();
+        let publish = "mutation($id: ID!) { publishEvent(input: { eventId: $id, expectedVersion: 3 }) { event { id } errors { code } } }";
+        world.gql(Some(&stage.vendor), publish, json!({ "id": draft })).await.good();
+        assert_eq!(at(world, "event", "gala").await["id"], json!(draft), "it is public now");
+    });
+}
+
 #[test]
 fn only_one_of_concurrent_takers_gets_a_slug() {
     run(async |world: &World| {
